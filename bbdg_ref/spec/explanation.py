@@ -1,0 +1,140 @@
+"""What is wrong with a projection: given alpha, beta and bits against the optimum, in exact arithmetic."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from bbdg_ref.spec.domain import Domain
+from bbdg_ref.spec.exact import Sums, round_float64, to_integers
+from bbdg_ref.spec.projection import Bits, Row, assign, exact_sums, solve_general
+
+__all__ = ["Explanation", "explain"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Whether given alpha, beta and bits are optimal, and if not, what is wrong with them.
+
+    Parameters
+    ----------
+    optimal : bool
+        Whether no other bits have a smaller error with the means of their classes, and alpha and beta are
+        those means, correctly rounded (the value of a class without members is free).
+    error, optimal_error : float
+        The squared error of what was given, and the least possible; each rounded once from its exact value.
+    gap : float
+        Their exact difference, rounded once. A small gap remains at an optimum whose means had to be rounded.
+    message : str
+        The same in words, with the faults found.
+    """
+
+    optimal: bool
+    error: float
+    optimal_error: float
+    gap: float
+    message: str
+
+
+def explain(w: np.ndarray, alpha: float, beta: float, bits: Bits | None = None) -> Explanation:
+    """Say whether alpha, beta and bits are an optimum as `project` finds it, and if not, why not.
+
+    Parameters
+    ----------
+    w : array of float16, float32, float64 or integers
+        The weights.
+    alpha, beta : float
+        The domain.
+    bits : array of bool, optional
+        The bits; without them, the bits that `assign` gives.
+
+    Returns
+    -------
+    Explanation
+        The verdict.
+    """
+    given = assign(w, Domain(alpha, beta)) if bits is None else bits
+    values = w.ravel().tolist()
+    sums = exact_sums(*to_integers(values), given.ravel())
+    best, best_bits = solve_general(values, w.size)
+    return judge(w, alpha, beta, given, sums, best, best_bits)
+
+
+def judge(w: np.ndarray, alpha: float, beta: float, bits: Bits, sums: Sums, best: Row, best_bits: Bits) -> Explanation:
+    """Compare what was given, whose sums are ``sums``, with the optimum ``best`` and its bits."""
+    error = sums.error(Fraction(alpha), Fraction(beta))
+    means = sums.means()
+    right_split = sums.error(*means) == best.error
+    right_means = all(
+        count == 0 or value == round_float64(mean)
+        for value, mean, count in zip((alpha, beta), means, (sums.n - sums.ones, sums.ones), strict=True)
+    )
+    optimal = right_split and right_means
+    gap = error - best.error
+    head = (
+        f"optimal: error {round_float64(error)!r}"
+        if optimal
+        else f"not optimal: error {round_float64(error)!r}, least error {round_float64(best.error)!r}, "
+        f"gap {round_float64(gap)!r}"
+    )
+    faults = _value_faults(alpha, beta, sums) + _nearer_faults(w, alpha, beta, bits)
+    faults += _bit_faults(w, bits, best, best_bits.reshape(w.shape), right_split)
+    return Explanation(
+        optimal,
+        round_float64(error),
+        round_float64(best.error),
+        round_float64(gap),
+        "; ".join([head, *faults]),
+    )
+
+
+def _value_faults(alpha: float, beta: float, sums: Sums) -> list[str]:
+    """Say what is wrong with alpha and beta, given the bits."""
+    low, high = map(round_float64, sums.means())
+    faults = []
+    if alpha > beta:
+        faults.append(f"alpha = {alpha!r} > beta = {beta!r}, where a projection has alpha <= beta")
+    exchanged = sums.error(Fraction(beta), Fraction(alpha))
+    if exchanged < sums.error(Fraction(alpha), Fraction(beta)):
+        faults.append(
+            f"alpha and beta are swapped: exchanged (or with the bits inverted) they give error "
+            f"{round_float64(exchanged)!r}"
+        )
+    if sums.ones < sums.n and alpha != low:
+        faults.append(f"alpha = {alpha!r}, but the mean of the {sums.n - sums.ones} weights with bit 0 is {low!r}")
+    if sums.ones > 0 and beta != high:
+        faults.append(f"beta = {beta!r}, but the mean of the {sums.ones} weights with bit 1 is {high!r}")
+    return faults
+
+
+def _nearer_faults(w: np.ndarray, alpha: float, beta: float, bits: Bits) -> list[str]:
+    """Say which bits are not those of the nearer value; where both are equally near, either is."""
+    nearer_one, nearer_zero = assign(w, Domain(alpha, beta)), assign(w, Domain(beta, alpha))
+    wrong = np.where(bits, nearer_zero, nearer_one)
+    if not wrong.any():
+        return []
+    where, weight, bit = _first(w, bits, wrong)
+    return [
+        f"{int(wrong.sum())} of {w.size} bits are not those of the nearer value, first at index {where}: "
+        f"weight {weight} has bit {bit}, with alpha = {alpha!r} and beta = {beta!r}"
+    ]
+
+
+def _bit_faults(w: np.ndarray, bits: Bits, best: Row, best_bits: Bits, right: bool) -> list[str]:
+    """Say how the bits differ from the optimal ones; ``right`` if they are equally good."""
+    differ = bits != best_bits
+    if not differ.any():
+        return []
+    where, weight, bit = _first(w, bits, differ)
+    verdict = "equally good, but the tie rule takes other bits" if right else "other bits are better"
+    return [
+        f"{verdict}: {best.ones} ones where there are {int(bits.sum())}, {int(differ.sum())} of {w.size} "
+        f"bits differ, first at index {where}: weight {weight} has bit {bit}; the optimum has alpha = "
+        f"{round_float64(best.alpha)!r}, beta = {round_float64(best.beta)!r}"
+    ]
+
+
+def _first(w: np.ndarray, bits: Bits, mask: Bits) -> tuple[str, str, int]:
+    """Return the index, weight and bit of the first true element of the mask."""
+    place = tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))
+    return (str(place[0]) if len(place) == 1 else str(place)), str(w[place]), int(bits[place])

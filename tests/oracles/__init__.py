@@ -1,0 +1,1 @@
+"""Independent computations to test against; they share no code with the package."""

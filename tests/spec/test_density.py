@@ -1,0 +1,64 @@
+import hypothesis.strategies as st
+import layer_checks as checks
+import numpy as np
+import pytest
+from hypothesis import event, example, given
+
+from bbdg_ref.spec.density import density, density_penalty, density_penalty_push
+
+# (EC, gamma) of the CIFAR-10 runs
+PAPER = [(0.25, 0.02), (0.10, 0.04), (0.05, 0.07), (0.04, 0.07), (0.03, 0.08), (0.02, 0.08), (0.01, 0.10)]
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=70), st.booleans())
+def test_density(bits, as_matrix):
+    event("no ones" if not any(bits) else "all ones" if all(bits) else "mixed")
+    array = np.array(bits)
+    checks.check_density(density, array.reshape(1, -1) if as_matrix else array)
+
+
+@given(
+    st.integers(1, 10**7).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    st.sampled_from(PAPER) | st.tuples(st.floats(0, 1), st.floats(0, 0.99)),
+    st.floats(0, 1e3),
+    st.sampled_from([1e-4, 1e-5]),
+)
+@example((3, 8), (0.25, 0.5), 2.0, 0.125)  # an excess equal to the dead zone
+def test_penalty(counts, settings, loss, dead_zone):
+    (ones, total), (limit, gamma) = counts, settings
+    excess = ones / total - limit
+    event("below the limit" if excess <= 0 else "in the dead zone" if excess <= dead_zone else "acts")
+    checks.check_density_penalty(density_penalty, ones, total, limit, gamma, loss, dead_zone)
+
+
+@given(st.floats(0, 1e6), st.integers(1, 10**8), st.sampled_from([0.5, 1.0]))
+def test_push(multiplier, total, slope):
+    event("no push" if multiplier == 0 else "some push")
+    checks.check_density_penalty_push(density_penalty_push, multiplier, total, slope)
+
+
+@pytest.mark.parametrize(("limit", "gamma"), PAPER)
+def test_the_penalty_of_the_paper_at_half_ones(limit, gamma):
+    got = density_penalty(500, 1000, limit=limit, gamma=gamma, loss=2.3)
+    assert got.value == pytest.approx(2.3 * gamma / (1 - gamma), rel=1e-14)
+    assert got.multiplier == pytest.approx(2.3 * gamma / ((0.5 - limit) * (1 - gamma)), rel=1e-14)
+
+
+def test_an_excess_equal_to_the_dead_zone_costs_nothing():
+    quiet = density_penalty(1, 4, limit=0.0, gamma=0.5, loss=1.0, dead_zone=0.25)
+    loud = density_penalty(1, 4, limit=0.0, gamma=0.5, loss=1.0, dead_zone=np.nextafter(0.25, 0))
+    assert (quiet.multiplier, quiet.value, quiet.excess) == (0.0, 0.0, 0.25)
+    assert (loud.multiplier, loud.value, loud.excess) == (4.0, 1.0, 0.25)
+
+
+def test_a_limit_of_one_half_is_a_limit_like_any_other():
+    assert density_penalty(6, 8, limit=0.5, gamma=0.5, loss=3.0).value == 3.0
+
+
+def test_the_push_moves_the_penalty_as_its_slope_says():
+    """Raising every relaxed bit by slope * e raises lambda h by e times the sum of the pushes."""
+    penalty = density_penalty(30, 100, limit=0.05, gamma=0.2, loss=2.0)
+    e, slope = 2.0**-20, 0.5
+    raised = penalty.multiplier * (30 / 100 + slope * e - 0.05)
+    push = density_penalty_push(penalty.multiplier, 100, slope=slope)
+    assert raised - penalty.value == pytest.approx(100 * push * e, rel=1e-8)
