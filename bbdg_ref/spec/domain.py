@@ -13,9 +13,19 @@ Level = float | npt.NDArray[np.float64]
 
 
 def channels(array: np.ndarray, channel_axis: int | None) -> np.ndarray:
-    """Return the array as rows (channels, weights per channel); one row if ``channel_axis`` is None.
+    """Return the array as rows, one for each channel.
 
-    Within a row the elements keep their flat (C-order) order.
+    Parameters
+    ----------
+    array : array of any shape
+        The weights, or their bits.
+    channel_axis : int or None
+        The axis of the channels; None for one row of all elements.
+
+    Returns
+    -------
+    array of shape (channels, weights per channel)
+        Within a row the elements keep their flat (C-order) order.
     """
     if channel_axis is None:
         return array.reshape(1, -1)
@@ -98,6 +108,16 @@ class Domain:
             Half the difference of beta and alpha, and their mean.
         channel_axis : int, optional
             As in `Domain`.
+
+        Returns
+        -------
+        Domain
+            alpha and beta are rounded to float64.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `Domain`; also if alpha or beta overflows.
 
         Examples
         --------

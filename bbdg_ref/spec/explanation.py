@@ -27,6 +27,11 @@ class Explanation:
         Their exact difference, rounded once. A small gap remains at an optimum whose means had to be rounded.
     message : str
         The same in words, with the faults found.
+
+    Examples
+    --------
+    >>> explain(np.array([0.0, 3.0, 4.0]), 0.0, 3.5).message
+    'optimal: error 0.5'
     """
 
     optimal: bool
@@ -53,15 +58,34 @@ def explain(w: np.ndarray, alpha: float, beta: float, bits: Bits | None = None) 
     Explanation
         The verdict.
     """
-    given = assign(w, Domain(alpha, beta)) if bits is None else bits
+    nearer = Nearer(assign(w, Domain(alpha, beta)), assign(w, Domain(beta, alpha)))
+    given = nearer.one if bits is None else bits
     values = w.ravel().tolist()
-    sums = exact_sums(*to_integers(values), given.ravel())
     best, best_bits = solve_general(values, w.size)
-    return judge(w, alpha, beta, given, sums, best, best_bits)
+    return judge(w, Given(alpha, beta, given, exact_sums(*to_integers(values), given.ravel())), nearer, best, best_bits)
 
 
-def judge(w: np.ndarray, alpha: float, beta: float, bits: Bits, sums: Sums, best: Row, best_bits: Bits) -> Explanation:
-    """Compare what was given, whose sums are ``sums``, with the optimum ``best`` and its bits."""
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What is to be judged, with the exact sums of its split."""
+
+    alpha: float
+    beta: float
+    bits: Bits
+    sums: Sums
+
+
+@dataclass(frozen=True, eq=False)
+class Nearer:
+    """Where beta (``one``) and where alpha (``zero``) is strictly the nearer value."""
+
+    one: Bits
+    zero: Bits
+
+
+def judge(w: np.ndarray, given: Given, nearer: Nearer, best: Row, best_bits: Bits) -> Explanation:
+    """Compare what was given with the optimum ``best`` and its bits."""
+    alpha, beta, sums = given.alpha, given.beta, given.sums
     error = sums.error(Fraction(alpha), Fraction(beta))
     means = sums.means()
     right_split = sums.error(*means) == best.error
@@ -77,8 +101,8 @@ def judge(w: np.ndarray, alpha: float, beta: float, bits: Bits, sums: Sums, best
         else f"not optimal: error {round_float64(error)!r}, least error {round_float64(best.error)!r}, "
         f"gap {round_float64(gap)!r}"
     )
-    faults = _value_faults(alpha, beta, sums) + _nearer_faults(w, alpha, beta, bits)
-    faults += _bit_faults(w, bits, best, best_bits.reshape(w.shape), right_split)
+    faults = _value_faults(alpha, beta, sums) + _nearer_faults(w, given, nearer)
+    faults += _bit_faults(w, given.bits, best, best_bits.reshape(w.shape), right_split)
     return Explanation(
         optimal,
         round_float64(error),
@@ -107,16 +131,15 @@ def _value_faults(alpha: float, beta: float, sums: Sums) -> list[str]:
     return faults
 
 
-def _nearer_faults(w: np.ndarray, alpha: float, beta: float, bits: Bits) -> list[str]:
+def _nearer_faults(w: np.ndarray, given: Given, nearer: Nearer) -> list[str]:
     """Say which bits are not those of the nearer value; where both are equally near, either is."""
-    nearer_one, nearer_zero = assign(w, Domain(alpha, beta)), assign(w, Domain(beta, alpha))
-    wrong = np.where(bits, nearer_zero, nearer_one)
+    wrong = np.where(given.bits, nearer.zero, nearer.one)
     if not wrong.any():
         return []
-    where, weight, bit = _first(w, bits, wrong)
+    where, weight, bit = _first(w, given.bits, wrong)
     return [
         f"{int(wrong.sum())} of {w.size} bits are not those of the nearer value, first at index {where}: "
-        f"weight {weight} has bit {bit}, with alpha = {alpha!r} and beta = {beta!r}"
+        f"weight {weight} has bit {bit}, with alpha = {given.alpha!r} and beta = {given.beta!r}"
     ]
 
 

@@ -66,6 +66,14 @@ class Projection:
         Whether other bits give the same error (with alpha <= beta).
     channel_axis : int or None
         The axis of the weights that the arrays run along.
+
+    Examples
+    --------
+    >>> p = project(np.array([0.0, 3.0, 4.0]))
+    >>> p.alpha, p.beta, p.bits, p.n_ones
+    (0.0, 3.5, array([False,  True,  True]), 2)
+    >>> p.values, p.domain.phi
+    (array([0. , 3.5, 3.5]), 1.75)
     """
 
     alpha: float | npt.NDArray[np.float64]

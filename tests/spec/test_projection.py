@@ -148,7 +148,8 @@ def test_a_million_weights_are_settled_exactly():
     n, sums = w.size, np.cumsum(scaled).tolist()
     total = sums[-1]
     gains = [(n * s - k * total) ** 2 / (k * (n - k)) for k, s in enumerate(sums[:-1], 1)]
-    near = [k for k, gain in enumerate(gains, 1) if gain >= max(gains) * (1 - 1e-12)]
+    close = max(gains) * (1 - 1e-12)
+    near = [k for k, gain in enumerate(gains, 1) if gain >= close]
     best = max(near, key=lambda k: oracle.Fraction((n * sums[k - 1] - k * total) ** 2, k * (n - k)))
     assert p.n_ones == best
     assert p.beta == oracle.nearest(oracle.Fraction(sums[best - 1], best * 2**10))
