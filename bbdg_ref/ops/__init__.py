@@ -1,0 +1,190 @@
+"""What really runs: the names of `bbdg_ref.spec`, each served by the implementation chosen here.
+
+This is the one table of that choice. A name comes from `bbdg_ref.spec` where plain NumPy is fast enough,
+else from a faster twin in this folder, which is tested equal to the definition: bit for bit where the
+result is exact, within a derived bound for float sums.
+
+==================  ==========================================================================
+from a twin         how
+==================  ==========================================================================
+projection          float64 decides, exact integers settle what its error bound leaves open
+conv2d              explicit vectors in Numba over channels, images on threads
+batchnorm           one pass for the statistics, one for the result, instead of a dozen
+estimators          sign and its stand-in derivatives in one pass each
+activation          the backward pass of hardtanh in one pass
+pruning             top-k by a partition instead of a sort
+==================  ==========================================================================
+"""
+
+from ..spec.activation import (
+    PReLUGradients,
+    channel_bias,
+    channel_bias_backward,
+    hardtanh,
+    prelu,
+    prelu_backward,
+)
+from ..spec.adam import (
+    AdamUpdate,
+    adam,
+)
+from ..spec.batchnorm import (
+    BatchNormForward,
+    BatchNormGradients,
+    RunningStatistics,
+    running_update,
+)
+from ..spec.conv2d import (
+    output_size,
+)
+from ..spec.density import (
+    DensityPenalty,
+    density,
+    density_penalty,
+    density_penalty_push,
+)
+from ..spec.estimators import (
+    EDEParameters,
+    ede_schedule,
+    identity_backward,
+    sign_bits,
+)
+from ..spec.linear import (
+    LinearGradients,
+    linear,
+    linear_backward,
+)
+from ..spec.loss import (
+    cross_entropy,
+    cross_entropy_backward,
+    mixup_targets,
+    one_hot,
+    smooth_targets,
+)
+from ..spec.pooling import (
+    MaxPoolForward,
+    avg_pool2d,
+    avg_pool2d_backward,
+    global_avg_pool,
+    global_avg_pool_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
+from ..spec.pruning import Selection, select_positive
+from ..spec.shortcut import (
+    stride_and_pad,
+    stride_and_pad_backward,
+)
+from ..spec.weights import (
+    WeightGradients,
+    bipolar_weights,
+    bipolar_weights_backward,
+    closed_form_weights,
+    closed_form_weights_backward,
+    conditional_means,
+    general_weights,
+    general_weights_backward,
+    symmetric_weights,
+    symmetric_weights_backward,
+)
+from .activation import (
+    hardtanh_backward,
+)
+from .batchnorm import (
+    batchnorm_backward,
+    batchnorm_infer,
+    batchnorm_train,
+)
+from .conv2d import (
+    conv2d,
+    conv2d_grad_input,
+    conv2d_grad_weight,
+)
+from .estimators import (
+    clipped_ste_backward,
+    ede_backward,
+    quadratic_backward,
+    sign,
+)
+from .projection import (
+    assign,
+    explain,
+    fit_domain,
+    project,
+    project_k,
+    project_symmetric,
+    project_zero,
+)
+from .pruning import select_top_k
+
+__all__ = [
+    "AdamUpdate",
+    "BatchNormForward",
+    "BatchNormGradients",
+    "DensityPenalty",
+    "EDEParameters",
+    "LinearGradients",
+    "MaxPoolForward",
+    "PReLUGradients",
+    "RunningStatistics",
+    "Selection",
+    "WeightGradients",
+    "adam",
+    "assign",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "batchnorm_backward",
+    "batchnorm_infer",
+    "batchnorm_train",
+    "bipolar_weights",
+    "bipolar_weights_backward",
+    "channel_bias",
+    "channel_bias_backward",
+    "clipped_ste_backward",
+    "closed_form_weights",
+    "closed_form_weights_backward",
+    "conditional_means",
+    "conv2d",
+    "conv2d_grad_input",
+    "conv2d_grad_weight",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "density",
+    "density_penalty",
+    "density_penalty_push",
+    "ede_backward",
+    "ede_schedule",
+    "explain",
+    "fit_domain",
+    "general_weights",
+    "general_weights_backward",
+    "global_avg_pool",
+    "global_avg_pool_backward",
+    "hardtanh",
+    "hardtanh_backward",
+    "identity_backward",
+    "linear",
+    "linear_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "mixup_targets",
+    "one_hot",
+    "output_size",
+    "prelu",
+    "prelu_backward",
+    "project",
+    "project_k",
+    "project_symmetric",
+    "project_zero",
+    "quadratic_backward",
+    "running_update",
+    "select_positive",
+    "select_top_k",
+    "sign",
+    "sign_bits",
+    "smooth_targets",
+    "stride_and_pad",
+    "stride_and_pad_backward",
+    "symmetric_weights",
+    "symmetric_weights_backward",
+]
