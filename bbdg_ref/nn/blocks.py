@@ -1,0 +1,115 @@
+"""Residual blocks: a main path, a shortcut, their sum, and hardtanh."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .binary import BinaryConv2d
+from .domains import WeightDomain
+from .layers import BatchNorm, Conv2d, HardTanh, Sequential, StrideAndPad
+from .parameter import Module, Shape
+
+__all__ = ["Residual", "resnet18_block", "resnet20_block"]
+
+
+class Residual(Module):
+    """y = hardtanh(main(x) + shortcut(x)).
+
+    Parameters
+    ----------
+    main : Module
+        The path with the binary convolutions.
+    shortcut : Module
+        The path around it; an empty `Sequential` is the identity.
+    """
+
+    def __init__(self, main: Module, shortcut: Module) -> None:
+        self.main, self.shortcut, self.hardtanh = main, shortcut, HardTanh()
+
+    def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
+        """Return hardtanh(main(x) + shortcut(x))."""
+        total = self.main.forward(x, training=training)
+        total = total + self.shortcut.forward(x, training=training)
+        return self.hardtanh.forward(total, training=training)
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        """Send the gradient of the sum down both paths and add what comes back."""
+        dtotal = self.hardtanh.backward(dy)
+        return self.main.backward(dtotal) + self.shortcut.backward(dtotal)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the shape after the main path."""
+        return self.main.output_shape(shape)
+
+    def walk(self, shape: Shape) -> Iterator[tuple[Module, Shape]]:
+        """Yield the leaves of the main path, of the shortcut, and the hardtanh."""
+        yield from self.main.walk(shape)
+        yield from self.shortcut.walk(shape)
+        yield self.hardtanh, self.output_shape(shape)
+
+
+def resnet20_block(
+    in_channels: int,
+    out_channels: int,
+    *,
+    stride: int,
+    domain: Callable[[], WeightDomain],
+    rng: np.random.Generator,
+) -> Residual:
+    """Build hardtanh(BN(binary conv(x)) + shortcut(x)): one shortcut round every binary convolution.
+
+    Parameters
+    ----------
+    in_channels, out_channels, stride : int
+        Where the shape changes, the shortcut takes every stride-th pixel and pads channels with zeros.
+    domain : callable
+        Makes the weight domain of a layer.
+    rng : numpy.random.Generator
+        For the initial weights.
+
+    Returns
+    -------
+    Residual
+    """
+    conv = BinaryConv2d(in_channels, out_channels, 3, stride=stride, padding=1, domain=domain(), rng=rng)
+    same = stride == 1 and in_channels == out_channels
+    shortcut = Sequential() if same else StrideAndPad(in_channels, out_channels, stride=stride)
+    return Residual(Sequential(conv, BatchNorm(out_channels)), shortcut)
+
+
+def resnet18_block(
+    in_channels: int,
+    out_channels: int,
+    *,
+    stride: int,
+    domain: Callable[[], WeightDomain],
+    rng: np.random.Generator,
+) -> Residual:
+    """Build hardtanh(BN(conv₂(hardtanh(BN(conv₁(x))))) + shortcut(x)) with two binary convolutions.
+
+    Parameters
+    ----------
+    in_channels, out_channels, stride : int
+        Where the shape changes, the shortcut is a real strided 1×1 convolution and batch norm.
+    domain : callable
+        Makes the weight domain of a layer.
+    rng : numpy.random.Generator
+        For the initial weights.
+
+    Returns
+    -------
+    Residual
+    """
+    main = Sequential(
+        BinaryConv2d(in_channels, out_channels, 3, stride=stride, padding=1, domain=domain(), rng=rng),
+        BatchNorm(out_channels),
+        HardTanh(),
+        BinaryConv2d(out_channels, out_channels, 3, stride=1, padding=1, domain=domain(), rng=rng),
+        BatchNorm(out_channels),
+    )
+    if stride == 1 and in_channels == out_channels:
+        return Residual(main, Sequential())
+    conv = Conv2d(in_channels, out_channels, 1, stride=stride, rng=rng)
+    return Residual(main, Sequential(conv, BatchNorm(out_channels)))

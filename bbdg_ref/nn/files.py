@@ -1,0 +1,141 @@
+"""A network in one HDF5 file: what it is in the header, its arrays beside it."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from .. import storage
+from .networks import NETWORKS, Network
+
+__all__ = ["build", "describe", "load_network", "save_network"]
+
+FORMAT = "network"
+
+
+def describe(network: Network) -> dict[str, Any]:
+    """Return what `build` needs to make the same network again.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+
+    Returns
+    -------
+    dict
+        Builder, arguments, bit rule, padding.
+    """
+    return {
+        "network": network.name,
+        "arguments": network.arguments,
+        "bit_rule": "b = (x > 0); bit 1 is beta",
+        "padding": "zeros that contribute nothing",
+    }
+
+
+def build(header: dict[str, Any], *, rng: np.random.Generator) -> Network:
+    """Build the network that a header of `describe` names, with fresh weights.
+
+    Parameters
+    ----------
+    header : dict
+        Of `describe`.
+    rng : numpy.random.Generator
+        For the fresh weights.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ValueError
+        If the header names no builder of this package or arguments that it does not take.
+    """
+    name, arguments = header.get("network"), header.get("arguments")
+    whole = set(arguments) == {"domain", "width", "classes"} if isinstance(arguments, dict) else False
+    if not isinstance(name, str) or name not in NETWORKS or not isinstance(arguments, dict) or not whole:
+        raise ValueError(
+            f"build: header must name a network of {sorted(NETWORKS)} with domain, width and classes; "
+            f"got {name!r} with {arguments!r}; use a file written by this version of bbdg_ref"
+        )
+    return NETWORKS[name](**arguments, rng=rng)
+
+
+def save_network(
+    path: str | os.PathLike[str], network: Network, *, notes: dict[str, Any] | None = None
+) -> None:
+    """Write a network to an HDF5 file: latent weights, bits, domains, batch-norm statistics and the rest.
+
+    The file is written beside ``path`` and moved into place, so that a reader never sees half of it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where to; an existing file is replaced.
+    network : Network
+        The network.
+    notes : dict, optional
+        Anything that JSON holds, kept in the header: data set, seed, accuracy.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from bbdg_ref import nn
+    >>> net = nn.resnet20(width=4, rng=np.random.default_rng(0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nn.save_network(f"{folder}/net.h5", net)
+    ...     again = nn.load_network(f"{folder}/net.h5")
+    >>> again.name, again.arguments["width"]
+    ('resnet20', 4)
+    """
+    storage.save(path, FORMAT, network.state(), describe(network) | {"notes": notes or {}})
+
+
+def load_network(path: str | os.PathLike[str]) -> Network:
+    """Read a network that `save_network` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    Network
+        Ready for ``forward(images, training=False)`` and for more training.
+
+    Raises
+    ------
+    ValueError
+        If the file is not such a file, is damaged, or holds anything but the network's arrays.
+    OSError
+        If the file cannot be opened.
+
+    Examples
+    --------
+    See `save_network`.
+    """
+    stored = storage.load(path, FORMAT)
+    try:
+        _check_size(stored)
+        network = build(stored.header, rng=np.random.default_rng(0))
+        network.load_state(stored.arrays)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"load_network: {path} must hold a whole network; {error}") from error
+    return network
+
+
+def _check_size(stored: storage.Stored) -> None:
+    """Refuse a header that asks for a larger network than the file's arrays can fill, before building it."""
+    held = sum(array.size for array in stored.arrays.values())
+    arguments = stored.header.get("arguments")
+    width, classes = (arguments.get(key) for key in ("width", "classes")) if isinstance(arguments, dict) else (0, 0)
+    if isinstance(width, int) and isinstance(classes, int) and max(9 * width * width, classes) > held:
+        raise ValueError(f"arguments must fit the {held} numbers that it holds; got width {width}, {classes} classes")

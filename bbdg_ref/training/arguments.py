@@ -1,0 +1,298 @@
+"""The flags of the training examples: what each means, and how they make an experiment."""
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..datasets import CifarLayout
+from ..nn import DOMAINS, NETWORKS
+from .checkpoint import load_checkpoint
+from .settings import Experiment
+
+__all__ = ["Refused", "Task", "check_data_flags", "describe", "make_experiment", "make_parser", "resumed_experiment"]
+
+SYNTHETIC = "synthetic"
+PUBLISHED_WIDTH = {"resnet20": 16, "resnet18": 64}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one training script is about.
+
+    Attributes
+    ----------
+    program : str
+        How the script is started, for messages.
+    data : str
+        Name of the real data set, for ``--data``.
+    layout : CifarLayout
+        Where it is found and what its files look like.
+    presets : mapping of str to Experiment
+        The values that flags override; the first is the default.
+    paper_gamma : mapping of float to float
+        The paper's γ by expected connections.
+    """
+
+    program: str
+    data: str
+    layout: CifarLayout
+    presets: Mapping[str, Experiment]
+    paper_gamma: Mapping[float, float]
+
+
+class Refused(Exception):
+    """A combination of flags that makes no sense; the message says how to mend it."""
+
+
+def _number(kind: type, inside: Callable[[Any], bool], what: str) -> Callable[[str], Any]:
+    """Return an argparse type: a number of a kind for which ``inside`` holds."""
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not inside(value):
+            raise argparse.ArgumentTypeError(f"must be {what}; got {text!r}")
+        return value
+
+    return parse
+
+
+_count = _number(int, lambda v: v >= 1, "a whole number from 1 on")
+_two_or_more = _number(int, lambda v: v >= 2, "a whole number from 2 on")
+_seed = _number(int, lambda v: v >= 0, "a whole number from 0 on")
+_density = _number(float, lambda v: 0 < v <= 1, "a fraction above 0 and up to 1")
+_fraction = _number(float, lambda v: 0 < v < 1, "a fraction between 0 and 1")
+_gamma = _number(float, lambda v: 0 <= v < 1, "a number from 0 to below 1")
+_rate = _number(float, lambda v: 0 < v < 10, "a number between 0 and 10")
+
+
+def make_parser(task: Task) -> argparse.ArgumentParser:
+    """Return the parser of a task.
+
+    Flags that set part of the experiment and are not given are absent from its result: presets fill them.
+
+    Parameters
+    ----------
+    task : Task
+        The script.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+    """
+    pairs = ", ".join(f"({ec}, {gamma})" for ec, gamma in task.paper_gamma.items())
+    parser = argparse.ArgumentParser(
+        prog=task.program,
+        description="Train a sparse binary network over the general binary domain: choose the best epoch on held-out "
+        "training images, test it once, save model, log, results and a picture.",
+        epilog="The density penalty's expected connections and gamma in the paper, (EC, gamma): "
+        f"{pairs}. Written to the folder of --out: model.h5, log.jsonl, results.json, timing.jsonl, curves.png, "
+        "checkpoint.h5. Ctrl-C saves a checkpoint and says how to go on.",
+        argument_default=argparse.SUPPRESS,
+    )
+    _add_network(parser.add_argument_group("network"))
+    _add_pruning(parser.add_argument_group("pruning"), pairs)
+    _add_training(parser.add_argument_group("training"), task)
+    _add_data(parser.add_argument_group("data"), task)
+    _add_results(parser.add_argument_group("results"))
+    return parser
+
+
+# The help texts say what a number counts or in which unit it is.
+def _add_network(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--arch", choices=list(NETWORKS), help="which network")
+    add("--width", type=_count, help="channels of the first stage; published: resnet20 16, resnet18 64")
+    text = (
+        "the two weight values of a layer. bipolar: {-1, +1}; symmetric: {-a, +a} per filter, a = mean |latent|; "
+        "general: {alpha, beta}, learned; general-closed: {alpha, beta}, the means of the latent weights of each bit"
+    )
+    add("--domain", choices=list(DOMAINS), help=text)
+
+
+def _add_pruning(group: argparse._ArgumentGroup, pairs: str) -> None:
+    add = group.add_argument
+    text = (
+        "how the ones are chosen. none: by the sign of the latent weight; penalty: by sign, with the paper's penalty "
+        "on the density over all binary layers; topk: the largest latent weights of each layer"
+    )
+    add("--prune", choices=["none", "penalty", "topk"], help=text)
+    text = (
+        "fraction of ones: with penalty the expected connections of all layers together, with topk in each layer"
+    )
+    add("--density", type=_density, metavar="EC", help=text)
+    text = f"the penalty's share of the total loss; default: the paper's for that EC, of the pairs (EC, gamma) {pairs}"
+    add("--gamma", type=_gamma, help=text)
+    text = "start with this fraction of the latent weights positive, by a shift (default: no shift, about one half)"
+    add("--init-density", type=_fraction, metavar="P", help=text)
+
+
+def _add_training(group: argparse._ArgumentGroup, task: Task) -> None:
+    add = group.add_argument
+    presets = "; ".join(f"{name}: {describe(experiment)}" for name, experiment in task.presets.items())
+    default = next(iter(task.presets))
+    text = f"settings that the other flags override. {presets} (default: {default})"
+    add("--preset", choices=list(task.presets), default=default, help=text)
+    add("--epochs", type=_count, help="passes over the training images")
+    add("--batch-size", type=_two_or_more, help="images per step; an incomplete last batch is left out")
+    text = "Adam's learning rate (step length in units of a weight) at the start; falls to 0 along a cosine"
+    add("--lr", dest="learning_rate", type=_rate, help=text)
+    add("--crop", action=argparse.BooleanOptionalAction, help="shift images at random by up to 4 pixels")
+    add("--flip", action=argparse.BooleanOptionalAction, help="mirror images left to right at random")
+    add("--mixup", action=argparse.BooleanOptionalAction, help="mix pairs of images and labels, Beta(1, 1)")
+    add("--seed", type=_seed, help="of the split, the initial weights and the training")
+
+
+def _add_data(group: argparse._ArgumentGroup, task: Task) -> None:
+    add = group.add_argument
+    text = (
+        f"auto: {task.data} if it is found or can be downloaded, else the built-in synthetic set; "
+        f"{task.data}: nothing else will do; synthetic: the built-in set (default: auto)"
+    )
+    add("--data", choices=["auto", task.data, SYNTHETIC], default="auto", help=text)
+    text = f"folder with {task.data} in the binary version (default: $BBDG_DATA, else data/)"
+    add("--data-dir", type=Path, default=None, metavar="DIR", help=text)
+    text = "what results on data of unverified origin are to be called"
+    add("--data-label", default=None, metavar="TEXT", help=text)
+    text = "train on N images only, of those that the validation images leave"
+    add("--limit-train", type=_count, metavar="N", help=text)
+    text = "number of training images held out to choose the best epoch on"
+    add("--validation", type=_count, metavar="N", help=text)
+
+
+def _add_results(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    text = "folder for the results (default: a new one below runs/)"
+    add("--out", type=Path, default=None, metavar="DIR", help=text)
+    text = "continue the run in --out from its checkpoint, to the same bytes; the settings are the checkpoint's"
+    add("--resume", action="store_true", default=False, help=text)
+    add("--quiet", action="store_true", default=False, help="no progress bar")
+
+
+def describe(experiment: Experiment) -> str:
+    """Return an experiment in a line.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The settings.
+
+    Returns
+    -------
+    str
+    """
+    e = experiment
+    density = "" if e.density is None else f" {e.density}"
+    gamma = "" if e.gamma is None else f", gamma {e.gamma}"
+    images = "all" if e.limit_train is None else str(e.limit_train)
+    return (
+        f"{e.arch}, width {e.width}, {e.domain} domain, prune {e.prune}{density}{gamma}, {e.epochs} epochs of "
+        f"{images} images, batch {e.batch_size}, lr {e.learning_rate}"
+    )
+
+
+_SETTINGS = {field.name for field in dataclasses.fields(Experiment)}
+
+
+def make_experiment(task: Task, args: argparse.Namespace) -> Experiment:
+    """Fill the given flags into the preset.
+
+    Parameters
+    ----------
+    task : Task
+        The script.
+    args : argparse.Namespace
+        From the parser.
+
+    Returns
+    -------
+    Experiment
+
+    Raises
+    ------
+    Refused
+        If flags contradict each other or would have no effect.
+    """
+    given = {name: value for name, value in vars(args).items() if name in _SETTINGS}
+    preset = dataclasses.asdict(task.presets[args.preset])
+    if given.get("arch", preset["arch"]) != preset["arch"]:
+        preset["width"] = PUBLISHED_WIDTH[given["arch"]]
+    merged = preset | given
+    prune, density = merged["prune"], merged["density"]
+    if prune == "none":
+        if "density" in given:
+            raise Refused("--density has no effect with --prune none: choose topk or penalty, or leave it out")
+        merged["density"] = None
+    if prune != "penalty":
+        if "gamma" in given:
+            raise Refused(f"--gamma has no effect with --prune {prune}: choose penalty, or leave it out")
+        merged["gamma"] = None
+    elif density == 1:
+        raise Refused("--density must be below 1 with --prune penalty")
+    elif density == 0.5 and given.get("gamma"):
+        raise Refused("--gamma has no effect with EC 0.5, which switches the penalty off: leave it out")
+    elif "gamma" not in given:
+        if density not in task.paper_gamma:
+            known = ", ".join(map(str, task.paper_gamma))
+            raise Refused(f"--gamma is needed with EC {density}: the paper has one only for EC {known}")
+        merged["gamma"] = task.paper_gamma[density]
+    if merged["limit_train"] is not None and merged["limit_train"] < merged["batch_size"]:
+        raise Refused("--limit-train must be at least --batch-size: there would be no whole batch")
+    return Experiment(**merged)
+
+
+def resumed_experiment(args: argparse.Namespace) -> Experiment:
+    """Return the settings of the checkpoint in ``--out``.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        From the parser.
+
+    Returns
+    -------
+    Experiment
+
+    Raises
+    ------
+    Refused
+        If there is no checkpoint, or a flag contradicts it.
+    """
+    if args.out is None:
+        raise Refused("--resume continues the run in --out: give its folder")
+    if not (args.out / "checkpoint.h5").exists():
+        raise Refused(f"--resume needs a checkpoint, and {args.out} has none: leave --resume out to start there")
+    saved = load_checkpoint(args.out / "checkpoint.h5").experiment
+    if saved.keys() != _SETTINGS:
+        raise Refused(f"{args.out}/checkpoint.h5 is of another version of bbdg_ref: start a new run")
+    for name, value in vars(args).items():
+        if name in _SETTINGS and saved[name] != value:
+            raise Refused(f"{name} is {value} here but {saved[name]} in the checkpoint: leave the flag out")
+    return Experiment(**saved)
+
+
+def check_data_flags(args: argparse.Namespace) -> None:
+    """Refuse data flags that contradict each other or name a folder that is not there.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        From the parser.
+
+    Raises
+    ------
+    Refused
+        With the mend.
+    """
+    if args.data == SYNTHETIC and (args.data_dir or args.data_label):
+        raise Refused("--data-dir and --data-label have no effect with --data synthetic: leave them out")
+    if args.data_dir is not None and not args.data_dir.exists():
+        raise Refused(f"--data-dir must be there, and {args.data_dir} is not: give the folder with the binary files")
+    if args.data_label and not (args.data_dir or os.environ.get("BBDG_DATA")):
+        raise Refused("--data-label names the data of --data-dir or $BBDG_DATA: give one of them")
