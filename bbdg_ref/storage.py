@@ -12,8 +12,10 @@ import json
 import math
 import os
 import tempfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ MAX_BYTES = 8 << 30
 _DTYPES = ("bool", "uint8", "uint32", "uint64", "int32", "int64", "float32", "float64")
 _FILTERS = [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32]
 _MAX_HEADER = 60_000  # an attribute must stay below 64 KiB
+_MAX_CHUNK = 64 << 20  # h5py chooses less than 1 MiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +83,7 @@ def save(
             raise ValueError(
                 f"save: arrays must have names without '/' and dtypes of {_DTYPES}; got {array.dtype} {name!r}"
             )
-    versions = {"bbdg_ref": __version__, "numpy": np.__version__, "h5py": h5py.__version__}
-    text = json.dumps({"format": kind, "format_version": FORMAT_VERSION, "versions": versions, **header})
+    text = json.dumps({"format": kind, "format_version": FORMAT_VERSION, "versions": _versions(), **header})
     if len(text) > _MAX_HEADER:
         raise ValueError(
             f"save: header must stay below {_MAX_HEADER} characters; got {len(text)}; store it as an array"
@@ -99,6 +101,17 @@ def save(
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _versions() -> dict[str, str | None]:
+    """Return the versions of the libraries that compute; None for one that is not installed."""
+    versions: dict[str, str | None] = {"bbdg_ref": __version__, "numpy": np.__version__, "h5py": h5py.__version__}
+    for name in ("numba", "scipy"):  # asked of the installation: importing them here would be slow
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
 
 
 def _write(file: h5py.File, name: str, array: NDArray[Any]) -> None:
@@ -163,7 +176,7 @@ def load(path: str | os.PathLike[str], kind: str, *, max_bytes: int = MAX_BYTES)
             total = sum(_declared_bytes(path, file, name) for name in names)
             if total > max_bytes:
                 raise _Refused(f"load: {path} must declare at most {max_bytes} bytes of arrays; got {total}")
-            return Stored({name: np.asarray(file[name][()]) for name in names}, header)
+            return Stored({name: _read(path, file[name], name) for name in names}, header)
     except _Refused:
         raise
     except Exception as error:  # a damaged or hostile file makes HDF5 and h5py raise almost anything
@@ -221,4 +234,36 @@ def _is_whole(dataset: h5py.Dataset, layout: int) -> bool:
         return False
     counts = [-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True)]
     within = all(chunk <= size for size, chunk in zip(dataset.shape, dataset.chunks, strict=True))
-    return within and dataset.id.get_num_chunks() == math.prod(counts)
+    return within and dataset.id.get_num_chunks() == math.prod(counts) and _chunks_are_plain(dataset)
+
+
+def _chunks_are_plain(dataset: h5py.Dataset) -> bool:
+    """Tell whether every chunk went through all filters and is no larger than deflate makes it.
+
+    A chunk may name filters to skip, the checksum among them.
+    """
+    size = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    stored = size + size // 100 + 64
+
+    def odd(chunk: h5py.h5d.StoreInfo) -> bool | None:
+        return True if chunk.filter_mask != 0 or chunk.size > stored else None  # None goes on to the next chunk
+
+    return size <= _MAX_CHUNK and not dataset.id.chunk_iter(odd)
+
+
+def _read(path: str | os.PathLike[str], dataset: h5py.Dataset, name: str) -> NDArray[Any]:
+    """Read a dataset that passed `_declared_bytes`, once its chunks are known to have their declared size.
+
+    HDF5 inflates whatever a chunk holds: without bound if that is more than the chunk, and if it is less,
+    it copies the memory behind it.
+    """
+    offsets: list[tuple[int, ...]] = []
+    if dataset.chunks is not None:
+        dataset.id.chunk_iter(lambda chunk: offsets.append(chunk.chunk_offset))
+        size = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    for offset in offsets:
+        stored = dataset.id.read_direct_chunk(offset)[1]
+        stream = zlib.decompressobj()
+        if len(stream.decompress(stored[:-4], size + 1)) != size or not stream.eof:  # the last 4 are fletcher32
+            raise _Refused(f"load: {path}: {name!r} must have chunks of {size} bytes; got one of another size")
+    return np.asarray(dataset[()])

@@ -5,6 +5,7 @@ python examples/summarise_runs.py runs/*
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from bbdg_ref.training import training_seconds
@@ -30,12 +31,18 @@ def row(folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("folders", nargs="+", type=Path, help="folders of runs; those without results are named and skipped")
-lines = [list(COLUMNS), ["---"] * len(COLUMNS)]
-for folder in parser.parse_args().folders:
-    if (folder / "results.json").exists():
-        lines.append(row(folder))
-    else:
-        print(f"{folder}: no results.json, so not finished")
-print("\n".join("| " + " | ".join(cells) + " |" for cells in lines))
+def main() -> None:
+    """Read the folders and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="+", type=Path, help="folders of runs; unfinished ones are named and skipped")
+    lines = [list(COLUMNS), ["---"] * len(COLUMNS)]
+    for folder in parser.parse_args().folders:
+        if (folder / "results.json").exists():
+            lines.append(row(folder))
+        else:
+            print(f"{folder}: no results.json, so not finished", file=sys.stderr)
+    print("\n".join("| " + " | ".join(cells) + " |" for cells in lines))
+
+
+if __name__ == "__main__":
+    main()

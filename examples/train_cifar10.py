@@ -18,13 +18,13 @@ from bbdg_ref.training.command import main
 #: A few minutes on two cores: ResNet-20, the ones chosen as the largest 5 % of each layer's latents.
 QUICK = Experiment(
     arch="resnet20", width=16, domain="general", prune="topk", density=0.05, gamma=None, init_density=None,
-    epochs=4, batch_size=64, learning_rate=3e-3, crop=True, flip=True, mixup=False, seed=0, limit_train=15000,
+    epochs=4, batch_size=64, learning_rate=3e-3, crop=False, flip=True, mixup=False, seed=0, limit_train=15000,
 )  # fmt: skip
 
 #: The paper's settings: ResNet-18, the density penalty with EC 0.05, 500 epochs. Days on a CPU.
 PAPER = replace(
     QUICK, arch="resnet18", width=64, prune="penalty", gamma=PAPER_GAMMA_CIFAR10[0.05], epochs=500,
-    batch_size=512, learning_rate=1e-3, mixup=True, limit_train=None,
+    batch_size=512, learning_rate=1e-3, crop=True, mixup=True, limit_train=None,
 )  # fmt: skip
 
 TASK = Task(

@@ -8,12 +8,14 @@ from .cifar import data_folder, find_cifar, load_cifar, load_cifar10, load_cifar
 from .cifar_layout import CIFAR10, CIFAR100, MIRRORS, CifarFile, CifarLayout
 from .dataset import Dataset, Split, split_validation
 from .download import DownloadError, download_cifar
-from .synthetic import synthetic
+from .synthetic import SYNTHETIC_TEST, SYNTHETIC_TRAIN, synthetic
 
 __all__ = [
     "CIFAR10",
     "CIFAR100",
     "MIRRORS",
+    "SYNTHETIC_TEST",
+    "SYNTHETIC_TRAIN",
     "CifarFile",
     "CifarLayout",
     "Dataset",

@@ -12,9 +12,8 @@ PIXEL_BYTES = 3 * 32 * 32
 MIRRORS = (
     "https://www.cs.toronto.edu/~kriz/",
     "https://cave.cs.toronto.edu/kriz/",
-    "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/",
 )
-"""Places of the archives, tried in this order: the official page, its redirection, a public copy."""
+"""Places of the archives, tried in this order: the official page and where it redirects to."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Download of the CIFAR archives: checksum, several mirrors, resuming, a time-out."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -62,7 +62,7 @@ def download_cifar(
     About 170 MB. Without a network this fails within seconds, except where the system's own look-up of names
     is slow.
     """
-    # imported late like an optional dependency: slow to load, for downloads only
+    # like an optional dependency: imported only when something is downloaded
     import pooch  # type: ignore[import-untyped]
 
     folder = data_folder(data_dir)
@@ -147,8 +147,8 @@ class _Resuming:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _fetch(self, url: str, start: int) -> None:
-        import requests  # imported late like an optional dependency: slow to load, for downloads only
-        import urllib3  # imported late like an optional dependency; requests brings it
+        # like an optional dependency: imported only when something is downloaded
+        import requests
 
         timeouts = (CONNECT_TIMEOUT, self.timeout)
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
@@ -158,17 +158,20 @@ class _Resuming:
                 return
             response.raise_for_status()
             start = _first_byte(response.status_code, response.headers.get("Content-Range", ""), start)
+            _refuse_another_file(response.headers, self.size - start)
             # Read below requests: its iterator drops the bytes that came just before the connection broke.
             chunks = iter(lambda: response.raw.read(CHUNK, decode_content=False), b"")
             try:
                 with self.part.open("r+b" if start else "wb") as stream:
                     stream.seek(start)
                     self._copy(chunks, stream, start)
-            except urllib3.exceptions.HTTPError as error:
+            # what the connection below requests raises, which is no OSError
+            except requests.exceptions.BaseHTTPError as error:  # type: ignore[attr-defined]
                 raise DownloadError(f"the transfer stopped ({error})") from error
 
     def _copy(self, chunks: Iterator[bytes], stream: IO[bytes], done: int) -> None:
-        from tqdm import tqdm  # imported late like an optional dependency
+        # like an optional dependency: imported only when something is downloaded
+        from tqdm import tqdm
 
         with tqdm(
             total=self.size,
@@ -195,3 +198,10 @@ def _first_byte(status: int, content_range: str, asked: int) -> int:
     if not content_range.startswith(f"bytes {asked}-"):
         raise DownloadError(f"asked for the bytes from {asked} on; got {content_range!r}")
     return asked
+
+
+def _refuse_another_file(headers: Mapping[str, str], size: int) -> None:
+    """Refuse, before anything is kept, an answer that is not the `size` bytes asked for: a log-in page, say."""
+    kind, length = headers.get("Content-Type", "unknown"), headers.get("Content-Length", "unknown")
+    if length not in (str(size), "unknown") or kind.startswith("text/html"):
+        raise DownloadError(f"the answer must be an archive, {size} bytes to come; got length {length}, type {kind}")

@@ -56,7 +56,10 @@ LEAN = np.array(
 """Towards which colour each class leans, shape (class, channel)."""
 
 
-def synthetic(*, seed: int = 0, n_train: int = 20_000, n_test: int = 5_000) -> Dataset:
+SYNTHETIC_TRAIN, SYNTHETIC_TEST = 20_000, 5_000
+
+
+def synthetic(*, seed: int = 0, n_train: int = SYNTHETIC_TRAIN, n_test: int = SYNTHETIC_TEST) -> Dataset:
     """Draw the built-in set.
 
     Parameters

@@ -21,7 +21,16 @@ __all__ = ["DOMAINS", "Bipolar", "General", "GeneralClosed", "Symmetric", "Weigh
 
 
 class WeightDomain(Module):
-    """The protocol: latent weights and signs in, weights out, and the gradients back."""
+    """The protocol: latent weights and signs in, weights out, and the gradients back.
+
+    Attributes
+    ----------
+    derived_values : int
+        Numbers per α (one a layer, or one a filter) that a trained layer keeps beside its learned
+        parameters to know its values: 0 where they are fixed or learned.
+    """
+
+    derived_values = 0
 
     def weights(self, latent: NDArray[Any], s: NDArray[Any]) -> NDArray[Any]:
         """Return the weights, of the latents' shape (out, in, kernel height, kernel width)."""
@@ -32,7 +41,7 @@ class WeightDomain(Module):
         raise NotImplementedError
 
     def domain(self, latent: NDArray[Any], s: NDArray[Any]) -> Domain:
-        """Return the layer's α and β: scalars, or one pair per output channel."""
+        """Return α and β exactly as `weights` rounds them: scalars, or one pair per output channel."""
         raise NotImplementedError
 
 
@@ -55,6 +64,8 @@ class Bipolar(WeightDomain):
 class Symmetric(WeightDomain):
     """{−a, +a} per filter, a = mean|latent|, not differentiated (XNOR-Net, arXiv 1603.05279)."""
 
+    derived_values = 1  # a
+
     def weights(self, latent: NDArray[Any], s: NDArray[Any]) -> NDArray[Any]:
         """Return a·s."""
         return ops.symmetric_weights(latent, s)
@@ -65,7 +76,7 @@ class Symmetric(WeightDomain):
 
     def domain(self, latent: NDArray[Any], s: NDArray[Any]) -> Domain:
         """Return {−a, +a}, one pair per output channel."""
-        a = np.abs(latent).mean(axis=(1, 2, 3), dtype=np.float64)
+        a = ops.symmetric_scale(latent).ravel().astype(np.float64)
         return Domain(-a, a, channel_axis=0)
 
 
@@ -91,7 +102,8 @@ class General(WeightDomain):
 
     def domain(self, latent: NDArray[Any], s: NDArray[Any]) -> Domain:
         """Return {φ − τ, φ + τ}."""
-        return Domain.from_tau_phi(float(self.tau.value), float(self.phi.value))
+        alpha, beta = self.weights(latent, np.array([-1, 1], s.dtype))
+        return Domain(alpha, beta)
 
 
 class GeneralClosed(WeightDomain):
@@ -100,6 +112,8 @@ class GeneralClosed(WeightDomain):
     For the given bits this is the least-squares domain (`bbdg_ref.fit_domain`), taken anew at every
     step; the gradient flows through both means.
     """
+
+    derived_values = 2  # α, β
 
     def weights(self, latent: NDArray[Any], s: NDArray[Any]) -> NDArray[Any]:
         """Return α + (β − α)·b."""
@@ -110,8 +124,9 @@ class GeneralClosed(WeightDomain):
         return ops.closed_form_weights_backward(dw, latent, s)
 
     def domain(self, latent: NDArray[Any], s: NDArray[Any]) -> Domain:
-        """Return the two conditional means."""
-        return ops.conditional_means(latent, s)
+        """Return the two conditional means, rounded to the latents' dtype."""
+        means, rounded = ops.conditional_means(latent, s), latent.dtype.type
+        return Domain(rounded(means.alpha), rounded(means.beta))
 
 
 #: The domains by the name that the command line and the files use.

@@ -1,14 +1,16 @@
 """A network in one HDF5 file: what it is in the header, its arrays beside it."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import storage
 from .networks import NETWORKS, Network
 
-__all__ = ["build", "describe", "load_network", "save_network"]
+__all__ = ["build", "check_size", "describe", "load_network", "save_network"]
 
 FORMAT = "network"
 
@@ -63,9 +65,32 @@ def build(header: dict[str, Any], *, rng: np.random.Generator) -> Network:
     return NETWORKS[name](**arguments, rng=rng)
 
 
-def save_network(
-    path: str | os.PathLike[str], network: Network, *, notes: dict[str, Any] | None = None
-) -> None:
+def check_size(header: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse a header that asks for a larger network than its arrays can fill, before `build`.
+
+    Every network here has at least 720·width² weights: ResNet-20 ends with five 3×3 convolutions of
+    4·width channels, ResNet-18 with more.
+
+    Parameters
+    ----------
+    header : dict
+        Of `describe`.
+    arrays : mapping of str to ndarray
+        The network's state.
+
+    Raises
+    ------
+    ValueError
+        If the arrays hold fewer numbers than that.
+    """
+    held = sum(array.size for array in arrays.values())
+    arguments = header.get("arguments")
+    width, classes = (arguments.get(key) for key in ("width", "classes")) if isinstance(arguments, dict) else (0, 0)
+    if isinstance(width, int) and isinstance(classes, int) and max(720 * width * width, classes) > held:
+        raise ValueError(f"arguments must fit the {held} numbers that it holds; got width {width}, {classes} classes")
+
+
+def save_network(path: str | os.PathLike[str], network: Network, *, notes: dict[str, Any] | None = None) -> None:
     """Write a network to an HDF5 file: latent weights, bits, domains, batch-norm statistics and the rest.
 
     The file is written beside ``path`` and moved into place, so that a reader never sees half of it.
@@ -124,18 +149,9 @@ def load_network(path: str | os.PathLike[str]) -> Network:
     """
     stored = storage.load(path, FORMAT)
     try:
-        _check_size(stored)
+        check_size(stored.header, stored.arrays)
         network = build(stored.header, rng=np.random.default_rng(0))
         network.load_state(stored.arrays)
     except (ValueError, TypeError) as error:
         raise ValueError(f"load_network: {path} must hold a whole network; {error}") from error
     return network
-
-
-def _check_size(stored: storage.Stored) -> None:
-    """Refuse a header that asks for a larger network than the file's arrays can fill, before building it."""
-    held = sum(array.size for array in stored.arrays.values())
-    arguments = stored.header.get("arguments")
-    width, classes = (arguments.get(key) for key in ("width", "classes")) if isinstance(arguments, dict) else (0, 0)
-    if isinstance(width, int) and isinstance(classes, int) and max(9 * width * width, classes) > held:
-        raise ValueError(f"arguments must fit the {held} numbers that it holds; got width {width}, {classes} classes")

@@ -258,9 +258,7 @@ class StrideAndPad(Module):
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Put the gradient back where the pixels came from."""
-        return ops.stride_and_pad_backward(
-            dy, in_channels=self.in_channels, input_size=self._size, stride=self.stride
-        )
+        return ops.stride_and_pad_backward(dy, in_channels=self.in_channels, input_size=self._size, stride=self.stride)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (out channels, ⌈height/stride⌉, ⌈width/stride⌉)."""

@@ -92,9 +92,7 @@ def network_size(network: Network, image_shape: tuple[int, int, int] = (3, 32, 3
     >>> network_size(resnet20(domain="general", rng=np.random.default_rng(0)))
     NetworkSize(parameters=269850, binary_weights=267264, binary_macs=40108032)
     """
-    domains = {
-        id(p) for layer in network.binary_layers().values() for p in layer.domain.parameters().values()
-    }
+    domains = {id(p) for layer in network.binary_layers().values() for p in layer.domain.parameters().values()}
     return NetworkSize(
         sum(p.value.size for p in network.parameters().values() if id(p) not in domains),
         sum(layer.bits.size for layer in network.binary_layers().values()),
@@ -125,9 +123,7 @@ def _resnet(
     return Network(stem, stages, head, name=name, arguments=arguments)
 
 
-def resnet20(
-    *, domain: str = "general", width: int = 16, classes: int = 10, rng: np.random.Generator
-) -> Network:
+def resnet20(*, domain: str = "general", width: int = 16, classes: int = 10, rng: np.random.Generator) -> Network:
     """Build binary ResNet-20 (IR-Net / Bi-Real style): 18 binary convolutions, a shortcut round each.
 
     Stem: real 3×3 convolution to ``width``, BN, hardtanh. Three stages of six blocks, ``width``,
@@ -156,14 +152,10 @@ def resnet20(
     (2, 10)
     """
     widths = (width, 2 * width, 4 * width)
-    return _resnet(
-        "resnet20", resnet20_block, widths, 6, domain=domain, width=width, classes=classes, rng=rng
-    )
+    return _resnet("resnet20", resnet20_block, widths, 6, domain=domain, width=width, classes=classes, rng=rng)
 
 
-def resnet18(
-    *, domain: str = "general", width: int = 64, classes: int = 10, rng: np.random.Generator
-) -> Network:
+def resnet18(*, domain: str = "general", width: int = 64, classes: int = 10, rng: np.random.Generator) -> Network:
     """Build binary ResNet-18 for 32×32 images: 16 binary convolutions in eight two-convolution blocks.
 
     Stem: real 3×3 convolution to ``width``, BN, hardtanh. Four stages of two blocks, ``width`` times
@@ -193,9 +185,7 @@ def resnet18(
     (2, 100)
     """
     widths = (width, 2 * width, 4 * width, 8 * width)
-    return _resnet(
-        "resnet18", resnet18_block, widths, 2, domain=domain, width=width, classes=classes, rng=rng
-    )
+    return _resnet("resnet18", resnet18_block, widths, 2, domain=domain, width=width, classes=classes, rng=rng)
 
 
 #: The builders by the name that the command line and the files use.

@@ -113,13 +113,9 @@ class Module:
         """
         own = self.state()
         if missing := sorted(own.keys() - arrays.keys()):
-            raise ValueError(
-                f"load_state: arrays must hold every array of the network; got none for {missing[0]!r}"
-            )
+            raise ValueError(f"load_state: arrays must hold every array of the network; got none for {missing[0]!r}")
         if unknown := sorted(arrays.keys() - own.keys()):
-            raise ValueError(
-                f"load_state: arrays must hold only the network's own; got {unknown[0]!r} as well"
-            )
+            raise ValueError(f"load_state: arrays must hold only the network's own; got {unknown[0]!r} as well")
         for name, array in own.items():
             new = arrays[name]
             if new.shape != array.shape or new.dtype != array.dtype:

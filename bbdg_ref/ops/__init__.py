@@ -84,6 +84,7 @@ from ..spec.weights import (
     conditional_means,
     general_weights,
     general_weights_backward,
+    symmetric_scale,
     symmetric_weights,
     symmetric_weights_backward,
 )
@@ -185,6 +186,7 @@ __all__ = [
     "smooth_targets",
     "stride_and_pad",
     "stride_and_pad_backward",
+    "symmetric_scale",
     "symmetric_weights",
     "symmetric_weights_backward",
 ]

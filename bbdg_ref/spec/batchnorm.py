@@ -231,8 +231,8 @@ def running_update(
     Returns
     -------
     RunningStatistics
-        ``(1 - momentum) * running + momentum * batch``, with the variance made unbiased: ``var * m / (m -
-        1)``.
+        ``(1 - momentum) * running + momentum * batch``, with the variance made unbiased:
+        ``var * m / (m - 1)``.
 
     Raises
     ------

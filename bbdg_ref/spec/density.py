@@ -67,8 +67,8 @@ def density_penalty(
 
     Notes
     -----
-    Where it acts, ``value = gamma / (1 - gamma) * L``, so that the penalty is the share gamma of ``L +
-    value``, whatever the excess. lambda is not differentiated; the gradient is `density_penalty_push`.
+    Where it acts, ``value = gamma / (1 - gamma) * L``, so that the penalty is the share gamma of
+    ``L + value``, whatever the excess. lambda is not differentiated; the gradient is `density_penalty_push`.
 
     Examples
     --------

@@ -6,11 +6,13 @@ derivative of the sign is zero almost everywhere, so the backward pass replaces 
     dL/dx = dL/dsign * g(x)
 
 =====================  ==========================================  =======================================
-function               g(x)                                        used for =====================
-==========================================  ======================================= identity_backward      1
-weights of ReActNet clipped_ste_backward   1 where abs(x) <= 1, else 0                 BinaryNet, XNOR-Net
-ede_backward           k t (1 - tanh(t x)^2)                       weights and activations of ResNet
-(CIFAR-10) quadratic_backward     2 - 2 abs(x) where -1 <= x < 1, else 0      activations of Bi-Real, ReActNet
+function               g(x)                                        used for
+=====================  ==========================================  =======================================
+identity_backward      1                                           weights of ReActNet
+clipped_ste_backward   1 where abs(x) <= 1, else 0                 BinaryNet, XNOR-Net
+ede_backward           k t (1 - tanh(t x)^2)                       weights and activations of the ResNets
+                                                                   for CIFAR-10 (IR-Net)
+quadratic_backward     2 - 2 abs(x) where -1 <= x < 1, else 0      activations of Bi-Real Net, ReActNet
 =====================  ==========================================  =======================================
 
 A finite difference cannot check an estimator: it is a definition, not a derivative.

@@ -314,8 +314,8 @@ def project_symmetric(w: np.ndarray, *, channel_axis: int | None = None, max_one
     Parameters
     ----------
     w, channel_axis, max_ones
-        As in `project`. With a limit, only the largest positive weights are ones, and a = mean of s w, s = 2b
-        - 1.
+        As in `project`. With a limit, only the largest positive weights are ones, and a = mean of s w,
+        s = 2b - 1.
 
     Returns
     -------

@@ -1,7 +1,8 @@
 """From latent weights to the real values of binary weights, in four domains, and back.
 
-Training keeps real *latent* weights. Their signs ``s = sign(latent - threshold)`` in {-1, +1} choose between
-the two values of the domain (-1: alpha, bit 0; +1: beta, bit 1); the convolution uses the result W:
+Training keeps real *latent* weights, of which a bit b each is chosen (`bbdg_ref.spec.pruning`). The signs
+``s = 2 b - 1`` of the chosen bits say which of the two values of the domain a weight takes (-1: alpha, bit 0;
++1: beta, bit 1); the threshold of the choice only centres the estimator. The convolution uses the result W:
 
 ==============  ======================================  =====================================================
 domain          W                                       source
@@ -35,6 +36,7 @@ __all__ = [
     "conditional_means",
     "general_weights",
     "general_weights_backward",
+    "symmetric_scale",
     "symmetric_weights",
     "symmetric_weights_backward",
 ]
@@ -104,8 +106,24 @@ def bipolar_weights_backward(
     return WeightGradients(s=dw.copy())
 
 
-def _filter_scale(latent: NDArray[np.floating]) -> NDArray[np.floating]:
-    # a_o = mean of abs(latent[o]), shaped to multiply the filters
+def symmetric_scale(latent: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the scale of each filter, ``a[o] = mean abs(latent[o])``.
+
+    Parameters
+    ----------
+    latent : ndarray (out, in, kernel height, kernel width)
+
+    Returns
+    -------
+    ndarray (out, 1, 1, 1), dtype of `latent`
+        Summed in float64, then rounded; W is a or -a exactly.
+
+    Examples
+    --------
+    >>> symmetric_scale(np.array([[1.0, -3.0], [0.5, 0.5]]))
+    array([[2. ],
+           [0.5]])
+    """
     axes = tuple(range(1, latent.ndim))
     return np.abs(latent).mean(axis=axes, dtype=np.float64, keepdims=True).astype(latent.dtype)
 
@@ -133,7 +151,7 @@ def symmetric_weights(latent: NDArray[np.floating], s: NDArray[np.floating]) -> 
     array([[ 2. , -2. ],
            [ 0.5,  0.5]])
     """
-    return _filter_scale(latent) * s
+    return symmetric_scale(latent) * s
 
 
 def symmetric_weights_backward(
@@ -155,7 +173,7 @@ def symmetric_weights_backward(
     >>> symmetric_weights_backward(np.array([[1.0, 2.0]]), np.array([[1.0, -3.0]]), np.array([[1.0, -1.0]])).s
     array([[2., 4.]])
     """
-    return WeightGradients(s=_filter_scale(latent) * dw)
+    return WeightGradients(s=symmetric_scale(latent) * dw)
 
 
 def general_weights(s: NDArray[np.floating], tau: float, phi: float) -> NDArray[np.floating]:
@@ -281,8 +299,8 @@ def closed_form_weights_backward(
     -------
     WeightGradients
         ``ds = (beta - alpha) / 2 * dw`` from ``W = phi + tau * s``; ``dlatent`` of an entry is the mean of dw
-        over the entries of its own sign: ``dL/dbeta = sum over ones of dw`` and ``dbeta/dlatent = 1 / (number
-        of ones)``.
+        over the entries of its own sign: ``dL/dbeta = sum over ones of dw`` and
+        ``dbeta/dlatent = 1 / (number of ones)``.
 
     Notes
     -----

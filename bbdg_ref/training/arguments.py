@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..datasets import CifarLayout
+from ..datasets import SYNTHETIC_TRAIN, CifarLayout
 from ..nn import DOMAINS, NETWORKS
 from .checkpoint import load_checkpoint
 from .settings import Experiment
@@ -138,7 +138,7 @@ def _add_training(group: argparse._ArgumentGroup, task: Task) -> None:
     presets = "; ".join(f"{name}: {describe(experiment)}" for name, experiment in task.presets.items())
     default = next(iter(task.presets))
     text = f"settings that the other flags override. {presets} (default: {default})"
-    add("--preset", choices=list(task.presets), default=default, help=text)
+    add("--preset", choices=list(task.presets), default=None, help=text)
     add("--epochs", type=_count, help="passes over the training images")
     add("--batch-size", type=_two_or_more, help="images per step; an incomplete last batch is left out")
     text = "Adam's learning rate (step length in units of a weight) at the start; falls to 0 along a cosine"
@@ -146,7 +146,7 @@ def _add_training(group: argparse._ArgumentGroup, task: Task) -> None:
     add("--crop", action=argparse.BooleanOptionalAction, help="shift images at random by up to 4 pixels")
     add("--flip", action=argparse.BooleanOptionalAction, help="mirror images left to right at random")
     add("--mixup", action=argparse.BooleanOptionalAction, help="mix pairs of images and labels, Beta(1, 1)")
-    add("--seed", type=_seed, help="of the split, the initial weights and the training")
+    add("--seed", type=_seed, help="seed of the split, the initial weights and the training")
 
 
 def _add_data(group: argparse._ArgumentGroup, task: Task) -> None:
@@ -190,6 +190,7 @@ def describe(experiment: Experiment) -> str:
     e = experiment
     density = "" if e.density is None else f" {e.density}"
     gamma = "" if e.gamma is None else f", gamma {e.gamma}"
+    gamma += "" if e.init_density is None else f", started at density {e.init_density}"
     images = "all" if e.limit_train is None else str(e.limit_train)
     return (
         f"{e.arch}, width {e.width}, {e.domain} domain, prune {e.prune}{density}{gamma}, {e.epochs} epochs of "
@@ -220,7 +221,7 @@ def make_experiment(task: Task, args: argparse.Namespace) -> Experiment:
         If flags contradict each other or would have no effect.
     """
     given = {name: value for name, value in vars(args).items() if name in _SETTINGS}
-    preset = dataclasses.asdict(task.presets[args.preset])
+    preset = dataclasses.asdict(task.presets[args.preset or next(iter(task.presets))])
     if given.get("arch", preset["arch"]) != preset["arch"]:
         preset["width"] = PUBLISHED_WIDTH[given["arch"]]
     merged = preset | given
@@ -244,6 +245,11 @@ def make_experiment(task: Task, args: argparse.Namespace) -> Experiment:
         merged["gamma"] = task.paper_gamma[density]
     if merged["limit_train"] is not None and merged["limit_train"] < merged["batch_size"]:
         raise Refused("--limit-train must be at least --batch-size: there would be no whole batch")
+    if "init_density" in given and prune == "topk" and merged["domain"] in ("bipolar", "general"):
+        raise Refused("--init-density has no effect with --prune topk, whose bits a common shift does not change")
+    images = SYNTHETIC_TRAIN if args.data == SYNTHETIC else sum(file.records for file in task.layout.train_files)
+    if merged["validation"] + (merged["limit_train"] or merged["batch_size"]) > images:
+        raise Refused(f"--validation and --limit-train together must be at most the {images} images there are")
     return Experiment(**merged)
 
 
@@ -269,11 +275,12 @@ def resumed_experiment(args: argparse.Namespace) -> Experiment:
     if not (args.out / "checkpoint.h5").exists():
         raise Refused(f"--resume needs a checkpoint, and {args.out} has none: leave --resume out to start there")
     saved = load_checkpoint(args.out / "checkpoint.h5").experiment
-    if saved.keys() != _SETTINGS:
-        raise Refused(f"{args.out}/checkpoint.h5 is of another version of bbdg_ref: start a new run")
+    if args.preset is not None:
+        raise Refused("--preset has no effect with --resume: the settings are the checkpoint's")
     for name, value in vars(args).items():
         if name in _SETTINGS and saved[name] != value:
-            raise Refused(f"{name} is {value} here but {saved[name]} in the checkpoint: leave the flag out")
+            flag = "--lr" if name == "learning_rate" else "--" + name.replace("_", "-")
+            raise Refused(f"{flag} is {value} here but {saved[name]} in the checkpoint: leave the flag out")
     return Experiment(**saved)
 
 

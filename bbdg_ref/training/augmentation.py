@@ -58,7 +58,7 @@ def random_flip(images: NDArray[np.uint8], *, rng: np.random.Generator) -> NDArr
     >>> import numpy as np
     >>> image = np.arange(3, dtype=np.uint8).reshape(1, 1, 1, 3)
     >>> random_flip(image.repeat(2, 0), rng=np.random.default_rng(0)).reshape(2, 3).tolist()
-    [[2, 1, 0], [2, 1, 0]]
+    [[0, 1, 2], [2, 1, 0]]
     """
     mirrored = rng.random(len(images)) < 0.5
     return np.where(mirrored[:, None, None, None], images[..., ::-1], images)

@@ -1,19 +1,26 @@
 """A checkpoint: everything that makes resuming exact, in one file."""
 
+import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import storage
+from .. import _checks, storage
+from ..nn.files import check_size, describe
 from .loop import Progress, Trainer
+from .settings import Experiment
 
 __all__ = ["Best", "Checkpoint", "load_checkpoint", "save_checkpoint"]
 
 FORMAT = "checkpoint"
+
+#: What a header with other types or values than `save_checkpoint` writes can raise.
+_WRONG = (KeyError, TypeError, ValueError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +63,7 @@ class Checkpoint:
     fingerprint: str
     log: list[dict[str, Any]]
     best: Best | None
+    _path: str | os.PathLike[str]
     _header: dict[str, Any]
     _arrays: dict[str, NDArray[Any]]
 
@@ -66,17 +74,27 @@ class Checkpoint:
         ------
         ValueError
             If the checkpoint is not one of this trainer's network, or its position is not one of its data.
+            The trainer is not changed then.
         """
-        header, images = self._header, len(trainer.data)
+        header = self._header
+        network, adam = _below("network", self._arrays), _below("adam", self._arrays)
         try:
             progress = Progress(order=self._arrays["order"], **header["progress"])
-            if not (0 <= progress.batch <= trainer.batches and _is_order(progress, images)):
-                raise ValueError(f"no position in an epoch of {images} images")
-            trainer.network.load_state(_below("network", self._arrays))
-            trainer.optimizer.load_state(_below("adam", self._arrays), header["steps"])
-            trainer.rng.bit_generator.state = header["rng"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"restore: checkpoint must fit the trainer; got {error}; start afresh") from error
+            _check_position(progress, header["steps"], trainer)
+            if header["network"] != describe(trainer.network):
+                raise ValueError(f"the network {header['network']}")
+            _check_arrays("network", network, trainer.network.state())
+            _check_arrays("adam", adam, trainer.optimizer.state())
+            if self.best:
+                _check_arrays("best", self.best.state, trainer.network.state())
+            type(trainer.rng.bit_generator)(0).state = header["rng"]  # raises if it is none
+        except _WRONG as error:
+            raise ValueError(
+                f"restore: checkpoint must fit the trainer; got {error} in {self._path}; start afresh"
+            ) from error
+        trainer.network.load_state(network)
+        trainer.optimizer.load_state(adam, header["steps"])
+        trainer.rng.bit_generator.state = header["rng"]
         trainer.progress = progress
         trainer.choose_bits()
 
@@ -108,8 +126,8 @@ def save_checkpoint(
     arrays["order"] = progress.order
     arrays["log"] = np.frombuffer(json.dumps(log).encode(), np.uint8)
     header = {
-        "experiment": experiment, "label": label, "fingerprint": fingerprint, "steps": trainer.optimizer.steps,
-        "rng": trainer.rng.bit_generator.state,
+        "network": describe(trainer.network), "experiment": experiment, "label": label, "fingerprint": fingerprint,
+        "steps": trainer.optimizer.steps, "rng": trainer.rng.bit_generator.state,
         "progress": {"epoch": progress.epoch, "batch": progress.batch, "loss": progress.loss,
                      "penalty": progress.penalty, "correct": progress.correct},
         "best": {"epoch": best.epoch, "accuracy": best.accuracy} if best else None,
@@ -139,13 +157,74 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     stored = storage.load(path, FORMAT)
     header, arrays = stored.header, stored.arrays
     try:
-        best = header["best"] and Best(**header["best"], state=_below("best", arrays))
+        _check_settings(header, arrays)
+        _check_counts(header)
+        for name in ("label", "fingerprint"):
+            if not isinstance(header[name], str):
+                raise TypeError(f"{name} {header[name]!r}")
         log = json.loads(arrays["log"].tobytes())
-        return Checkpoint(header["experiment"], header["label"], header["fingerprint"], log, best, header, arrays)
-    except (KeyError, TypeError, ValueError) as error:
+        if not isinstance(log, list) or not all(isinstance(line, dict) for line in log):
+            raise TypeError("a log that is not a list of objects")
+        best = _best(header, arrays)
+    except _WRONG as error:
         raise ValueError(
             f"load_checkpoint: {path} must hold a whole checkpoint; got {error!r}; start afresh"
         ) from error
+    return Checkpoint(header["experiment"], header["label"], header["fingerprint"], log, best, path, header, arrays)
+
+
+def _check_settings(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+    """Refuse what is no experiment, or an experiment whose network the arrays cannot fill."""
+    experiment, network = header["experiment"], header["network"]
+    names = {field.name for field in dataclasses.fields(Experiment)}
+    if not isinstance(experiment, dict) or experiment.keys() != names:
+        raise ValueError(f"experiment {experiment!r}")
+    settings = Experiment(**experiment)
+    classes = network["arguments"]["classes"]
+    _checks.integer("network", "classes", classes, 2)
+    arguments = {"domain": settings.domain, "width": settings.width, "classes": classes}
+    if (network["network"], network["arguments"]) != (settings.arch, arguments):
+        raise ValueError(f"network {network!r}, which is not the experiment's")
+    check_size(network, _below("network", arrays))
+
+
+def _check_counts(header: dict[str, Any]) -> None:
+    progress = header["progress"]
+    for name, value in (("steps", header["steps"]), ("epoch", progress["epoch"]), ("batch", progress["batch"])):
+        _checks.integer("progress", name, value, 0)
+    for name in ("loss", "penalty", "correct"):
+        _checks.real_number("progress", name, progress[name])
+
+
+def _best(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Best | None:
+    """Return the best of the finished epochs; None only if none is finished."""
+    epoch, found = header["progress"]["epoch"], header["best"]
+    if found is None and epoch == 0:
+        return None
+    best = Best(**found, state=_below("best", arrays))
+    _checks.integer("best", "epoch", best.epoch, 1, epoch)
+    _checks.fraction("best", "accuracy", best.accuracy, zero=True, one=True)
+    return best
+
+
+def _check_position(progress: Progress, steps: int, trainer: Trainer) -> None:
+    """Refuse a position that this trainer cannot reach."""
+    batches, images = trainer.batches, len(trainer.data)
+    taken = progress.epoch * batches + progress.batch
+    if not (progress.batch <= batches and steps == taken <= trainer.recipe.epochs * batches):
+        raise ValueError(f"{steps} steps at epoch {progress.epoch}, batch {progress.batch} of {batches}")
+    if not _is_order(progress, images):
+        raise ValueError(f"no order of {images} images")
+
+
+def _check_arrays(part: str, arrays: Mapping[str, NDArray[Any]], own: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse other names, shapes or dtypes than the trainer's own."""
+    for name in sorted(own.keys() | arrays.keys()):
+        found, wanted = (
+            f"{held[name].dtype} of shape {held[name].shape}" if name in held else "nothing" for held in (arrays, own)
+        )
+        if found != wanted:
+            raise ValueError(f"{found} for {part}.{name}, which is {wanted} here,")
 
 
 def _is_order(progress: Progress, images: int) -> bool:
@@ -153,7 +232,7 @@ def _is_order(progress: Progress, images: int) -> bool:
     order = progress.order
     if order.size == 0 and progress.batch == 0:
         return True
-    return order.dtype == np.int64 and np.array_equal(np.sort(order, axis=None), np.arange(images))
+    return order.dtype == np.int64 and order.ndim == 1 and np.array_equal(np.sort(order), np.arange(images))
 
 
 def _below(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -19,7 +19,7 @@ from .arguments import (
     make_parser,
     resumed_experiment,
 )
-from .experiment import run
+from .experiment import holds_a_run, run
 from .interrupts import Interrupted
 from .plots import plot_run
 from .report import Results, format_table, training_seconds
@@ -49,22 +49,25 @@ def main(task: Task, argv: Sequence[str] | None = None) -> int:
         check_data_flags(args)
         experiment = resumed_experiment(args) if args.resume else make_experiment(task, args)
         out = args.out or _new_folder(experiment)
-        if not args.resume and (out / "checkpoint.h5").exists():
+        if not args.resume and holds_a_run(out):
             raise Refused(f"--out {out} holds a run already: add --resume to go on with it, or choose another folder")
         print(f"run: {describe(experiment)}, seed {experiment.seed}\nresults go to {out}", flush=True)
         dataset = _dataset(task, args)
         sizes = f"{len(dataset.train_labels)} training and {len(dataset.test_labels)} test images"
         print(f"data set: {dataset.label}, {sizes}", flush=True)
         results = run(experiment, dataset, out, resume=args.resume, bar=not args.quiet)
+        _report(results, out)
     except Refused as refusal:
         parser.error(str(refusal))
     except Interrupted as stop:
-        print(f"\n{stop}; saved. Go on with:\n  {_resume_command(task, args, out)}", flush=True)
+        print(f"\n{stop}; saved. Go on with:\n  {_resume_command(task, args, dataset, out)}", flush=True)
+        return 130
+    except KeyboardInterrupt:
+        print("\nstopped at once; a checkpoint, if there is one, is of the last whole epoch", file=sys.stderr)
         return 130
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    _report(results, out)
     return 0
 
 
@@ -99,7 +102,7 @@ def _dataset(task: Task, args: argparse.Namespace) -> Dataset:
 
 
 def _banner(task: Task, reason: str) -> str:
-    line = "!" * 78
+    line, reason = "!" * 78, reason.replace("\n", "\n!!    ")
     return (
         f"{line}\n!!  {task.data} was not found and could not be downloaded:\n!!    {reason}\n"
         f"!!  Training on the BUILT-IN SYNTHETIC SET instead. Its accuracies say nothing\n"
@@ -107,11 +110,11 @@ def _banner(task: Task, reason: str) -> str:
     )
 
 
-def _resume_command(task: Task, args: argparse.Namespace, out: Path) -> str:
-    """Return the command line that goes on where this one stopped."""
+def _resume_command(task: Task, args: argparse.Namespace, dataset: Dataset, out: Path) -> str:
+    """Return the command line that goes on where this one stopped, on the same data."""
     words = ["python", task.program, "--resume", "--out", str(out)]
-    if args.data != "auto":
-        words += ["--data", args.data]
+    if dataset.name == SYNTHETIC or args.data != "auto":
+        words += ["--data", dataset.name]
     for flag, value in (("--data-dir", args.data_dir), ("--data-label", args.data_label)):
         words += [flag, str(value)] if value is not None else []
     return shlex.join(words)

@@ -17,10 +17,10 @@ from ..nn import NETWORKS, Network, save_network, shift_latents
 from .checkpoint import Best, Checkpoint, load_checkpoint, save_checkpoint
 from .interrupts import Interrupted, stop_requests
 from .loop import Evaluation, Images, Trainer, evaluate
-from .report import Results, layer_results, write_results
+from .report import Results, layer_results, real_parameters, write_results
 from .settings import Experiment
 
-__all__ = ["run"]
+__all__ = ["holds_a_run", "run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +63,27 @@ def fingerprint(dataset: Dataset) -> str:
     return digest.hexdigest()
 
 
+def holds_a_run(out: Path) -> bool:
+    """Return whether a folder holds what a new run would replace: a checkpoint, a model or results.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        The folder; it need not be there.
+
+    Returns
+    -------
+    bool
+    """
+    return any((out / name).exists() for name in ("checkpoint.h5", "model.h5", "results.json"))
+
+
 def run(experiment: Experiment, dataset: Dataset, out: Path, *, resume: bool = False, bar: bool = True) -> Results:
     """Train, choose the best epoch on the validation images, test it once, write everything to ``out``.
 
     Written: ``checkpoint.h5`` after every epoch, ``model.h5`` (the best epoch), ``log.jsonl`` (one line an
     epoch), ``results.json`` and ``timing.jsonl``. All but the last are byte for byte the same for the
-    same experiment, data, machine and libraries, interrupted or not.
+    same experiment, data, machine, libraries and settings of their threads, interrupted or not.
 
     Parameters
     ----------
@@ -79,7 +94,7 @@ def run(experiment: Experiment, dataset: Dataset, out: Path, *, resume: bool = F
     out : pathlib.Path
         Folder for the files; made if it is not there.
     resume : bool
-        Continue from ``out/checkpoint.h5``; otherwise there must be none.
+        Continue from ``out/checkpoint.h5``; otherwise there must be no run.
     bar : bool
         Show a progress bar.
 
@@ -92,17 +107,15 @@ def run(experiment: Experiment, dataset: Dataset, out: Path, *, resume: bool = F
     Interrupted
         After Ctrl-C or SIGTERM, when the checkpoint is saved.
     FileExistsError
-        If ``out`` holds a checkpoint and ``resume`` is False.
+        If ``out`` holds a run and ``resume`` is False.
     ValueError
         If the checkpoint is of another experiment or other data.
     """
     session = _Session(experiment, dataset, out, bar)
     if resume:
         session.restore(load_checkpoint(out / "checkpoint.h5"))
-    elif (out / "checkpoint.h5").exists():
-        raise FileExistsError(
-            f"run: out must be a folder without a checkpoint; {out} has one; resume it or choose another"
-        )
+    elif holds_a_run(out):
+        raise FileExistsError(f"run: out must be a folder without a run; {out} has one; resume it or choose another")
     else:
         for name in ("log.jsonl", "timing.jsonl"):  # of a run that was killed before its first checkpoint
             (out / name).unlink(missing_ok=True)
@@ -177,12 +190,16 @@ class _Session:
         self._time(progress.epoch, first, progress.batch, trained - started, time.perf_counter() - trained)
         trainer.next_epoch()
         self.save()
+        if stop.is_set() and trainer.progress.epoch < self.experiment.epochs:
+            raise Interrupted(f"stopped after epoch {trainer.progress.epoch}")
 
     def _note(self, validation: Evaluation) -> None:
         """Log the finished epoch, and keep its network if it is the best so far."""
         progress, trainer = self.trainer.progress, self.trainer
         line = {
             "epoch": progress.epoch + 1,
+            "dataset": self.dataset.label,
+            "experiment": dataclasses.asdict(self.experiment),
             "learning_rate": trainer.learning_rate(),
             "train_loss": progress.loss / trainer.batches,
             "penalty": progress.penalty / trainer.batches,
@@ -222,9 +239,7 @@ class _Session:
             train_images=len(self.parts.train), validation_images=len(self.parts.validation),
             test_images=len(self.parts.test), best_epoch=self.best.epoch, validation_accuracy=self.best.accuracy,
             test_accuracy=test.accuracy, test_loss=test.loss, layers=layer_results(self.network),
-            real_parameters=sum(
-                p.value.size for name, p in self.network.parameters().items() if not name.endswith(".latent")
-            ),
+            real_parameters=real_parameters(self.network),
         )  # fmt: skip
         noted = ("dataset", "experiment", "best_epoch", "validation_accuracy", "test_accuracy")
         notes = {name: getattr(results, name) for name in noted}

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM as a request that the training loop answers between two steps."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ def stop_requests() -> Iterator[threading.Event]:
     def note(number: int, frame: FrameType | None) -> None:
         requested.set()
         restore()
+        text = "\nstopping after this step; once more stops at once and loses the epoch under way\n"
+        os.write(2, text.encode())  # safe in a handler, unlike print
 
     if threading.current_thread() is threading.main_thread():  # only it may set handlers
         before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}

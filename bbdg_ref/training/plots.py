@@ -38,6 +38,7 @@ def plot_run(path: str | os.PathLike[str], log: Sequence[dict[str, Any]], networ
     accuracy.plot(epochs, [100 * line["validation_accuracy"] for line in log], "o-", label="validation")
     accuracy.plot([results.best_epoch], [100 * results.test_accuracy], "k*", markersize=12, label="test, best epoch")
     accuracy.set(xlabel="epoch", ylabel="accuracy, %", title=results.dataset)
+    accuracy.xaxis.get_major_locator().set_params(integer=True)
     accuracy.legend(loc="lower right")
     accuracy.grid(alpha=0.3)
 
@@ -52,5 +53,5 @@ def plot_run(path: str | os.PathLike[str], log: Sequence[dict[str, Any]], networ
     if values.channel_axis is None:
         for value, label, style in ((values.alpha, "α", "--"), (values.beta, "β", ":")):
             weights.axvline(value, color="k", linestyle=style, label=f"{label} = {value:.3f}")
-    weights.legend(loc="upper right")
+    weights.legend(loc="upper left")
     figure.savefig(path, dpi=110)

@@ -10,10 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import entr
 
 from ..nn import Network
 
-__all__ = ["LayerResult", "Results", "format_table", "layer_results", "training_seconds", "write_results"]
+__all__ = [
+    "LayerResult",
+    "Results",
+    "format_table",
+    "layer_results",
+    "real_parameters",
+    "training_seconds",
+    "write_results",
+]
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ class Results:
     layers : sequence of LayerResult
         The binary layers in the order of the data flow.
     real_parameters : int
-        Learned numbers that stay float32, domains included.
+        Numbers that stay float32: see `real_parameters`.
     """
 
     dataset: str
@@ -102,7 +111,8 @@ class Results:
 
 
 def _entropy(p: float) -> float:
-    return 0.0 if p in (0.0, 1.0) else -p * math.log2(p) - (1 - p) * math.log2(1 - p)
+    """H(p) = −p·log₂ p − (1 − p)·log₂(1 − p), in bits; 0 at both ends."""
+    return float(entr(p) + entr(1 - p)) / math.log(2)
 
 
 def layer_results(network: Network) -> list[LayerResult]:
@@ -130,6 +140,26 @@ def layer_results(network: Network) -> list[LayerResult]:
     return found
 
 
+def real_parameters(network: Network) -> int:
+    """Count the numbers that stay real: what is not a binary weight, and the domains' values.
+
+    Parameters
+    ----------
+    network : Network
+        Not changed.
+
+    Returns
+    -------
+    int
+        Parameters, τ and φ among them, and batch norm's running statistics; a of the symmetric domain,
+        or α and β in closed form, are counted as values.
+    """
+    bits = (".latent", ".bits", ".threshold")
+    learned = sum(array.size for name, array in network.state().items() if not name.endswith(bits))
+    layers = network.binary_layers().values()
+    return learned + sum(np.size(layer.values().alpha) * layer.domain.derived_values for layer in layers)
+
+
 def training_seconds(out: Path) -> float:
     """Return the time that ``timing.jsonl`` has noted, over all sessions.
 
@@ -141,9 +171,10 @@ def training_seconds(out: Path) -> float:
     Returns
     -------
     float
-        Seconds of training and validation.
+        Seconds of training and validation; 0 if nothing was noted.
     """
-    lines = [json.loads(line) for line in (out / "timing.jsonl").read_text().splitlines()]
+    path = out / "timing.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     return sum(line["train_seconds"] + line["validation_seconds"] for line in lines)
 
 
@@ -160,7 +191,9 @@ def write_results(path: str | os.PathLike[str], results: Results) -> None:
     derived = {
         name: getattr(results, name) for name in ("weights", "density", "float_bits", "packed_bits", "entropy_bits")
     }
-    Path(path).write_text(json.dumps(dataclasses.asdict(results) | derived, indent=1) + "\n")
+    part = Path(f"{path}.part")
+    part.write_text(json.dumps(dataclasses.asdict(results) | derived, indent=1) + "\n")
+    os.replace(part, path)  # whole or not at all
 
 
 def format_table(results: Results, seconds: float) -> str:
@@ -182,6 +215,7 @@ def format_table(results: Results, seconds: float) -> str:
     pruned = {"none": "bits by sign", "topk": f"top-k per layer, density {e['density']}",
               "penalty": f"density penalty, EC {e['density']}, gamma {e['gamma']}"}[e["prune"]]  # fmt: skip
     start = "" if e["init_density"] is None else f", latents started at density {e['init_density']}"
+    augmented = ", ".join(name for name in ("crop", "flip", "mixup") if e[name]) or "no augmentation"
     images = f"{results.train_images} training, {results.validation_images} validation, {results.test_images} test"
     packed, entropy = results.float_bits / results.packed_bits, results.float_bits / results.entropy_bits
     rows = [
@@ -190,6 +224,7 @@ def format_table(results: Results, seconds: float) -> str:
         ("network", f"{e['arch']}, width {e['width']}, {e['domain']} domain"),
         ("pruning", pruned + start),
         ("training", f"{e['epochs']} epochs, batch {e['batch_size']}, lr {e['learning_rate']}, seed {e['seed']}"),
+        ("augmentation", augmented),
         ("validation accuracy", f"{results.validation_accuracy:.2%} (best epoch {results.best_epoch})"),
         ("test accuracy", f"{results.test_accuracy:.2%}"),
         ("density reached", f"{results.density:.4f} of {results.weights} binary weights"),
@@ -199,6 +234,8 @@ def format_table(results: Results, seconds: float) -> str:
         ("time", f"{seconds:.1f} s of training and validation"),
     ]
     lines = [f"{name:<22}{value}" for name, value in rows]
+    if e["domain"] == "symmetric":
+        lines += ["", "alpha and beta below: means over the filters, each of which has its own"]
     lines += ["", f"{'binary layer':<24}{'weights':>9}{'ones':>9}{'density':>9}{'alpha':>10}{'beta':>10}"]
     for layer in results.layers:
         density = layer.ones / layer.weights

@@ -188,9 +188,46 @@ def test_a_wrong_file_is_refused_and_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_longer_file_is_refused_before_it_is_all_here(tmp_path: Path) -> None:
-    longer = DATA + bytes(1 << 20)
-    with serving(lambda handler, start: send(handler, start, len(longer), longer)) as server:
+def test_a_file_of_another_length_is_refused_before_anything_is_kept(tmp_path: Path) -> None:
+    part = tmp_path / f"{LAYOUT.archive}.part"
+    for other in (DATA + b"x", DATA[:-1]):
+        for present in (b"", DATA[:1000]):  # answered by 200 and by 206
+            part.write_bytes(present)
+            with serving(lambda handler, start, data=other: send(handler, start, len(data), data)) as server:
+                with pytest.raises(DownloadError, match=f"{len(DATA) - len(present)} bytes to come; got length"):
+                    fetch(tmp_path, server)
+            assert part.read_bytes() == present
+
+
+@pytest.mark.parametrize("with_length", [True, False])
+def test_a_log_in_page_leaves_what_is_here_alone_and_the_next_mirror_goes_on(with_length: bool, tmp_path: Path) -> None:
+    page = b"<html>please log in</html>"
+
+    def portal(handler: BaseHTTPRequestHandler, start: int) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/html; charset=utf-8")
+        if with_length:
+            handler.send_header("Content-Length", str(len(page)))
+        handler.end_headers()
+        handler.wfile.write(page)
+
+    part = tmp_path / f"{LAYOUT.archive}.part"
+    with serving(portal) as server, pytest.raises(DownloadError, match="type text/html"):
+        fetch(tmp_path, server)
+    assert not part.exists()
+    part.write_bytes(DATA[:1000])
+    with serving(portal) as first, serving(whole) as second:
+        assert fetch(tmp_path, first, second).read_bytes() == DATA
+    assert (first.ranges, second.ranges) == (["bytes=1000-"], ["bytes=1000-"])
+
+
+def test_a_longer_file_of_untold_length_is_refused_before_it_is_all_here(tmp_path: Path) -> None:
+    def endless(handler: BaseHTTPRequestHandler, start: int) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(DATA + bytes(1 << 20))
+
+    with serving(endless) as server:
         with pytest.raises(DownloadError, match=f"more than the {len(DATA)} bytes"):
             fetch(tmp_path, server)
     assert not (tmp_path / LAYOUT.archive).exists()

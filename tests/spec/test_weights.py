@@ -11,6 +11,7 @@ from bbdg_ref.spec.weights import (
     conditional_means,
     general_weights,
     general_weights_backward,
+    symmetric_scale,
     symmetric_weights,
     symmetric_weights_backward,
 )
@@ -32,6 +33,14 @@ def test_bipolar(case):
 def test_symmetric(case):
     describe(case)
     checks.check_symmetric(symmetric_weights, symmetric_weights_backward, case)
+
+
+@given(weight_cases())
+def test_symmetric_weights_are_the_scale_of_their_filter_and_its_negative_exactly(case):
+    describe(case)
+    scale = symmetric_scale(case.latent)
+    assert scale.dtype == case.latent.dtype and scale.shape == (len(case.latent), 1, 1, 1)
+    assert np.array_equal(symmetric_weights(case.latent, case.s), np.where(case.s > 0, scale, -scale))
 
 
 @given(weight_cases())

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+from network_cases import check_gradients, check_input_gradient, in_float64, randomise, rng
+
+from bbdg_ref import nn
+
+BUILDERS = {
+    "conv 3x3": lambda: (nn.Conv2d(2, 3, 3, padding=1, rng=rng()), (2, 5, 6)),
+    "conv 1x1, stride 2": lambda: (nn.Conv2d(2, 3, 1, stride=2, rng=rng()), (2, 5, 6)),
+    "batch norm of maps": lambda: (nn.BatchNorm(3), (3, 4, 5)),
+    "batch norm of rows": lambda: (nn.BatchNorm(4), (4,)),
+    "hardtanh": lambda: (nn.HardTanh(), (2, 3, 3)),
+    "pool": lambda: (nn.GlobalAvgPool(), (3, 4, 5)),
+    "linear": lambda: (nn.Linear(4, 3, rng=rng()), (4,)),
+    "stride and pad": lambda: (nn.StrideAndPad(2, 5, stride=2), (2, 5, 6)),
+    "nothing": lambda: (nn.Sequential(), (2, 3, 3)),
+    "several": lambda: (
+        nn.Sequential(nn.Conv2d(2, 3, 3, rng=rng()), nn.BatchNorm(3), nn.HardTanh(), nn.GlobalAvgPool()),
+        (2, 5, 6),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+@given(seed=st.integers(0, 1000))
+def test_backward_is_the_derivative_of_forward(kind, seed):
+    layer, shape = BUILDERS[kind]()
+    event(kind)
+    in_float64(layer)
+    randomise(layer, seed)
+    # multiples of 1/16, moved off the corners of hardtanh by more than the step of the differences
+    x = np.round(rng(seed).normal(0, 1.5, (4, *shape)) * 16) / 16 + 2.0**-8
+    if kind == "several":
+        layer = nn.Sequential(*layer.layers[:2], *layer.layers[3:])
+    check_gradients(layer, x, list(layer.parameters()), seed=seed)
+    check_input_gradient(layer, x, seed=seed)
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_output_shape_is_the_shape_of_the_output(kind):
+    layer, shape = BUILDERS[kind]()
+    y = layer.forward(np.ones((2, *shape), np.float32), training=False)
+    assert layer.output_shape(shape) == y.shape[1:]
+    assert y.dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", ["conv 3x3", "hardtanh", "linear"])
+def test_backward_after_evaluation_is_refused(kind):
+    layer, shape = BUILDERS[kind]()
+    y = layer.forward(np.ones((2, *shape), np.float32), training=True)
+    layer.forward(np.ones((2, *shape), np.float32), training=False)
+    with pytest.raises(AssertionError, match="training=True before it"):
+        layer.backward(y)
+
+
+def test_batch_norm_keeps_running_statistics_in_training_and_uses_them_in_evaluation():
+    layer, source = nn.BatchNorm(2), rng(5)
+    mean, var = np.zeros(2), np.ones(2)
+    for _ in range(5):
+        x = source.normal(3, 2, (4, 2, 3, 3)).astype(np.float32)
+        layer.forward(x, training=True)
+        rows = x.astype(float).transpose(1, 0, 2, 3).reshape(2, -1)
+        mean, var = 0.9 * mean + 0.1 * rows.mean(axis=1), 0.9 * var + 0.1 * rows.var(axis=1, ddof=1)
+    assert np.allclose(layer.running_mean, mean, rtol=1e-5, atol=0)
+    assert np.allclose(layer.running_var, var, rtol=1e-5, atol=0)
+    assert layer.running_mean.dtype == layer.running_var.dtype == np.float32
+    x = source.normal(0, 1, (1, 2, 3, 3)).astype(np.float32)
+    want = (x - mean[:, None, None]) / np.sqrt(var[:, None, None] + 1e-5)
+    assert np.allclose(layer.forward(x, training=False), want, rtol=1e-4, atol=1e-5)
+
+
+@given(st.integers(1, 5), st.lists(st.integers(1, 6), min_size=1, max_size=3), st.integers(0, 99))
+def test_initial_weights_lie_within_one_over_the_root_of_fan_in(out, rest, seed):
+    shape = (out, *rest)
+    w = nn.uniform_fan_in(shape, rng(seed))
+    assert w.shape == shape and w.dtype == np.float32
+    assert np.abs(w).max() <= np.float32(1 / np.sqrt(np.prod(rest)))
+    assert np.array_equal(w, nn.uniform_fan_in(shape, rng(seed)))

@@ -1,0 +1,209 @@
+import dataclasses
+
+import pytest
+from training_runs import EXPERIMENT, dataset, experiment
+
+from bbdg_ref.datasets import CIFAR10
+from bbdg_ref.pruning import PAPER_GAMMA_CIFAR10
+from bbdg_ref.training import run
+from bbdg_ref.training.arguments import (
+    Refused,
+    Task,
+    check_data_flags,
+    describe,
+    make_experiment,
+    make_parser,
+    resumed_experiment,
+)
+
+PAPER = experiment(
+    arch="resnet18", width=64, prune="penalty", density=0.05, gamma=0.07, limit_train=None, batch_size=512
+)
+TASK = Task("train.py", "cifar10", CIFAR10, {"small": EXPERIMENT, "paper": PAPER}, PAPER_GAMMA_CIFAR10)
+
+
+def parsed(*words: str):
+    return make_parser(TASK).parse_args(words)
+
+
+def made(*words: str):
+    return make_experiment(TASK, parsed(*words))
+
+
+def test_without_flags_the_first_preset_is_meant():
+    assert made() == EXPERIMENT
+    assert made("--preset", "paper") == PAPER
+
+
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    [
+        ("--width 3", {"width": 3}),
+        ("--domain bipolar", {"domain": "bipolar"}),
+        ("--density 0.02", {"density": 0.02}),
+        ("--density 1", {"density": 1.0}),
+        ("--init-density 0.1 --domain symmetric", {"init_density": 0.1, "domain": "symmetric"}),
+        ("--epochs 9", {"epochs": 9}),
+        ("--batch-size 2", {"batch_size": 2}),
+        ("--lr 0.5", {"learning_rate": 0.5}),
+        ("--no-crop --no-flip --mixup", {"crop": False, "flip": False, "mixup": True}),
+        ("--seed 0", {"seed": 0}),
+        ("--limit-train 8", {"limit_train": 8}),
+        ("--validation 30", {"validation": 30}),
+        ("--prune none", {"prune": "none", "density": None}),
+        ("--prune penalty --gamma 0.3", {"prune": "penalty", "gamma": 0.3}),
+        ("--prune penalty --density 0.3 --gamma 0", {"prune": "penalty", "density": 0.3, "gamma": 0.0}),
+        ("--prune penalty --density 0.5", {"prune": "penalty", "density": 0.5, "gamma": 0.0}),
+        ("--prune penalty --density 0.5 --gamma 0", {"prune": "penalty", "density": 0.5, "gamma": 0.0}),
+        ("--arch resnet18", {"arch": "resnet18", "width": 64}),
+        ("--arch resnet18 --width 4", {"arch": "resnet18", "width": 4}),
+        ("--arch resnet20", {}),
+    ],
+)
+def test_a_flag_overrides_the_preset(words, changes):
+    assert made(*words.split()) == dataclasses.replace(EXPERIMENT, **changes)
+
+
+@pytest.mark.parametrize(("density", "gamma"), PAPER_GAMMA_CIFAR10.items())
+def test_gamma_is_the_papers_for_the_papers_densities(density, gamma):
+    assert made("--prune", "penalty", "--density", str(density)).gamma == gamma
+    assert made("--preset", "paper", "--density", str(density)).gamma == gamma
+
+
+def test_what_the_preset_has_for_another_pruning_is_dropped():
+    assert made("--preset", "paper", "--prune", "topk").gamma is None
+    assert made("--preset", "paper", "--prune", "none").density is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--prune none --density 0.1", "--density has no effect with --prune none"),
+        ("--gamma 0.1", "--gamma has no effect with --prune topk"),
+        ("--prune none --gamma 0.1", "--gamma has no effect with --prune none"),
+        ("--prune penalty --density 0.07", "--gamma is needed with EC 0.07"),
+        ("--prune penalty --density 1", "--density must be below 1"),
+        ("--prune penalty --density 0.5 --gamma 0.1", "--gamma has no effect with EC 0.5"),
+        ("--limit-train 7", "--limit-train must be at least --batch-size"),
+        ("--preset paper --limit-train 511", "--limit-train must be at least --batch-size"),
+        ("--init-density 0.1", "--init-density has no effect with --prune topk"),
+        ("--validation 49999", "--validation and --limit-train together must be at most the 50000 images"),
+        ("--data synthetic --limit-train 20000", "together must be at most the 20000 images"),
+    ],
+)
+def test_flags_that_contradict_each_other_are_refused(words, message):
+    with pytest.raises(Refused, match=message):
+        made(*words.split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--arch vgg", "--domain ternary", "--prune magnitude", "--preset large", "--data imagenet",
+        "--width 0", "--width 2.5", "--epochs 0", "--epochs -1", "--epochs many", "--batch-size 1", "--seed -1",
+        "--density 0", "--density 1.5", "--density nan", "--density five", "--init-density 0", "--init-density 1",
+        "--gamma 1", "--gamma -0.1", "--gamma nan", "--lr 0", "--lr -1", "--lr inf", "--lr nan",
+        "--limit-train 0", "--validation 0", "--validation -5", "--unknown 3", "extra",
+    ],
+)  # fmt: skip
+def test_a_value_out_of_its_range_is_refused(words, capsys):
+    with pytest.raises(SystemExit) as error:
+        parsed(*words.split())
+    assert error.value.code == 2
+    assert words.split()[0] in capsys.readouterr().err
+
+
+def test_help_explains_every_flag_and_the_papers_pairs(capsys):
+    with pytest.raises(SystemExit) as error:
+        parsed("--help")
+    assert error.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for flag in (
+        "--arch", "--width", "--domain", "--prune", "--density", "--gamma", "--init-density", "--preset", "--epochs",
+        "--batch-size", "--lr", "--crop", "--flip", "--mixup", "--seed", "--data", "--data-dir", "--data-label",
+        "--limit-train", "--validation", "--out", "--resume", "--quiet",
+    ):  # fmt: skip
+        assert f"{flag} " in text or f"{flag}," in text, flag
+    for density, gamma in PAPER_GAMMA_CIFAR10.items():
+        assert f"({density}, {gamma})" in text
+    for word in ("bipolar", "symmetric", "general-closed", "penalty", "topk", "synthetic", "BBDG_DATA", "channels"):
+        assert word in text
+    for action in make_parser(TASK)._actions:
+        assert action.help, f"{action.option_strings} has no explanation"
+
+
+def test_the_description_of_an_experiment_names_what_matters():
+    text = describe(PAPER)
+    for word in ("resnet18", "64", "general", "penalty", "0.05", "0.07", "all images", "512"):
+        assert word in text
+    assert "28 images" in describe(EXPERIMENT) and "gamma" not in describe(EXPERIMENT)
+
+
+# --------------------------------------------------------------------------------------------------------- resuming
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    run(experiment(epochs=1), dataset(), folder, bar=False)
+    return folder
+
+
+def test_the_settings_of_a_resumed_run_are_the_checkpoints(finished):
+    assert resumed_experiment(parsed("--resume", "--out", str(finished))) == experiment(epochs=1)
+    words = ("--resume", "--out", str(finished), "--epochs", "1", "--density", "0.1", "--no-mixup", "--width", "2")
+    assert resumed_experiment(parsed(*words)) == experiment(epochs=1)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--epochs 2", "--seed 1", "--density 0.2", "--prune none", "--gamma 0.1", "--mixup", "--no-crop", "--lr 0.5",
+     "--arch resnet18", "--width 3", "--domain bipolar", "--batch-size 4", "--limit-train 20", "--validation 11",
+     "--init-density 0.5"],
+)  # fmt: skip
+def test_a_flag_that_contradicts_the_checkpoint_is_refused(finished, words):
+    with pytest.raises(Refused, match="in the checkpoint: leave the flag out"):
+        resumed_experiment(parsed("--resume", "--out", str(finished), *words.split()))
+
+
+def test_a_refusal_names_the_flag(finished):
+    with pytest.raises(Refused, match="--lr is 0.5 here but 0.01 in the checkpoint"):
+        resumed_experiment(parsed("--resume", "--out", str(finished), "--lr", "0.5"))
+
+
+def test_a_preset_and_resume_contradict_each_other(finished):
+    with pytest.raises(Refused, match="--preset has no effect with --resume"):
+        resumed_experiment(parsed("--resume", "--out", str(finished), "--preset", "paper"))
+
+
+def test_resuming_needs_a_folder_with_a_checkpoint(tmp_path):
+    with pytest.raises(Refused, match="give its folder"):
+        resumed_experiment(parsed("--resume"))
+    with pytest.raises(Refused, match="leave --resume out"):
+        resumed_experiment(parsed("--resume", "--out", str(tmp_path)))
+
+
+# ------------------------------------------------------------------------------------------------------------- data
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--data synthetic --data-dir .", "no effect with --data synthetic"),
+        ("--data synthetic --data-label x", "no effect with --data synthetic"),
+        ("--data-dir nowhere/at/all", "--data-dir must be there"),
+        ("--data-label x", "--data-label names the data of"),
+    ],
+)
+def test_data_flags_that_contradict_each_other_are_refused(words, message, monkeypatch):
+    monkeypatch.delenv("BBDG_DATA", raising=False)
+    with pytest.raises(Refused, match=message):
+        check_data_flags(parsed(*words.split()))
+
+
+def test_data_flags_that_fit_are_taken(tmp_path, monkeypatch):
+    monkeypatch.delenv("BBDG_DATA", raising=False)
+    for words in ((), ("--data", "synthetic"), ("--data-dir", str(tmp_path), "--data-label", "mine")):
+        check_data_flags(parsed(*words))
+    monkeypatch.setenv("BBDG_DATA", str(tmp_path))
+    check_data_flags(parsed("--data-label", "mine"))

@@ -1,0 +1,238 @@
+import dataclasses
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+from training_runs import EXACT, act_at, contents, dataset, experiment, log
+
+from bbdg_ref import nn
+from bbdg_ref.training import Interrupted, Trainer, evaluate, run
+from bbdg_ref.training import experiment as module
+from bbdg_ref.training.experiment import fingerprint
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """The folder of a run without interruption, and its results."""
+    folder = tmp_path_factory.mktemp("straight")
+    return folder, run(experiment(), dataset(), folder, bar=False)
+
+
+def test_a_run_writes_its_files(straight):
+    folder, results = straight
+    assert {p.name for p in folder.iterdir()} == {*EXACT, "timing.jsonl"}
+    assert [line["epoch"] for line in log(folder)] == [1, 2]
+    written = json.loads((folder / "results.json").read_text())
+    assert written["dataset"] == "noise with a bright channel"
+    assert written["experiment"] == dataclasses.asdict(experiment())
+    assert (written["train_images"], written["validation_images"], written["test_images"]) == (28, 12, 20)
+    assert written["test_accuracy"] == results.test_accuracy
+
+
+def test_the_log_tells_what_an_epoch_was(straight):
+    for line in log(straight[0]):
+        assert line["density"] == sum(x["ones"] for x in line["layers"]) / sum(x["weights"] for x in line["layers"])
+        assert len(line["layers"]) == 18
+        assert 0 <= line["validation_accuracy"] <= 1 and 0 <= line["train_accuracy"] <= 1
+        assert line["penalty"] == 0.0 and line["train_loss"] > 0 and line["validation_loss"] > 0
+
+
+def test_the_saved_network_is_the_best_epochs_and_gives_the_results(straight):
+    folder, results = straight
+    lines = log(folder)
+    best = max(lines, key=lambda line: (line["validation_accuracy"], -line["epoch"]))
+    assert (results.best_epoch, results.validation_accuracy) == (best["epoch"], best["validation_accuracy"])
+    network, data = nn.load_network(folder / "model.h5"), dataset()
+    part = module.Images(data.test_images, data.test_labels, 3, data.mean, data.std)
+    test = evaluate(network, part)
+    assert (test.accuracy, test.loss) == (results.test_accuracy, results.test_loss)
+    assert [layer["ones"] for layer in best["layers"]] == [layer.ones for layer in results.layers]
+
+
+def test_the_same_experiment_gives_the_same_bytes(straight, tmp_path):
+    run(experiment(), dataset(), tmp_path, bar=True)
+    assert contents(tmp_path) == contents(straight[0])
+
+
+def test_another_seed_gives_other_results(straight, tmp_path):
+    run(experiment(seed=1), dataset(), tmp_path, bar=False)
+    assert (tmp_path / "log.jsonl").read_bytes() != (straight[0] / "log.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("step", "number"), [*((step, signal.SIGINT) for step in (1, 2, 3, 4, 6)), (2, signal.SIGTERM)]
+)
+def test_an_interrupted_run_goes_on_to_the_same_bytes(straight, tmp_path, step, number):
+    with pytest.MonkeyPatch.context() as patch:
+        act_at(patch, step, lambda: os.kill(os.getpid(), number))
+        place = f"epoch {(step + 2) // 3}, after batch {(step - 1) % 3 + 1}"
+        with pytest.raises(Interrupted, match=place):
+            run(experiment(), dataset(), tmp_path, bar=False)
+    assert not (tmp_path / "results.json").exists()
+    run(experiment(), dataset(), tmp_path, resume=True, bar=False)
+    assert contents(tmp_path) == contents(straight[0])
+
+
+def test_a_run_can_be_interrupted_at_every_step(straight, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        after = Trainer.train_batch
+
+        def always(self, indices):
+            loss = after(self, indices)
+            os.kill(os.getpid(), signal.SIGINT)
+            return loss
+
+        patch.setattr(Trainer, "train_batch", always)
+        for attempt in range(6):
+            with pytest.raises(Interrupted):
+                run(experiment(), dataset(), tmp_path, resume=attempt > 0, bar=False)
+        run(experiment(), dataset(), tmp_path, resume=True, bar=False)
+    assert contents(tmp_path) == contents(straight[0])
+
+
+def test_a_run_that_dies_goes_on_from_the_last_epoch(straight, tmp_path):
+    class Death(BaseException):
+        pass
+
+    def die():
+        raise Death
+
+    with pytest.MonkeyPatch.context() as patch:
+        act_at(patch, 5, die)
+        with pytest.raises(Death):
+            run(experiment(), dataset(), tmp_path, bar=False)
+    # what was logged but not saved, as when the machine stops between the two
+    with open(tmp_path / "log.jsonl", "a") as file:
+        file.write('{"epoch": 2, "torn')
+    run(experiment(), dataset(), tmp_path, resume=True, bar=False)
+    assert contents(tmp_path) == contents(straight[0])
+
+
+def test_a_finished_run_can_be_resumed_and_stays_the_same(straight, tmp_path):
+    run(experiment(), dataset(), tmp_path, bar=False)
+    run(experiment(), dataset(), tmp_path, resume=True, bar=False)
+    assert contents(tmp_path) == contents(straight[0])
+
+
+def test_what_a_run_killed_before_its_first_checkpoint_left_does_not_count(straight, tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"epoch": 1, "of": "another run"}\n')
+    (tmp_path / "timing.jsonl").write_text('{"train_seconds": 1e9, "validation_seconds": 0}\n')
+    run(experiment(), dataset(), tmp_path, bar=False)
+    assert contents(tmp_path) == contents(straight[0])
+    assert "1000000000" not in (tmp_path / "timing.jsonl").read_text()
+
+
+@pytest.mark.parametrize("name", ["checkpoint.h5", "model.h5", "results.json"])
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path, name):
+    (tmp_path / name).write_bytes(b"precious")
+    with pytest.raises(FileExistsError, match="run: out must be a folder without a run"):
+        run(experiment(), dataset(), tmp_path, bar=False)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"epochs": 3}, {"seed": 1}, {"learning_rate": 2e-2}, {"density": 0.2}, {"domain": "bipolar"}, {"mixup": True}],
+)
+def test_a_checkpoint_of_another_experiment_is_refused(straight, changes):
+    before = contents(straight[0])
+    with pytest.raises(ValueError, match="run: experiment must be the checkpoint's own"):
+        run(experiment(**changes), dataset(), straight[0], resume=True, bar=False)
+    assert contents(straight[0]) == before
+
+
+@pytest.mark.parametrize("other", [dataset(seed=5), dataset(label="CIFAR-10")])
+def test_a_checkpoint_of_other_data_is_refused(straight, other):
+    before = contents(straight[0])
+    with pytest.raises(ValueError, match="run: dataset must be the one that the checkpoint was made on"):
+        run(experiment(), other, straight[0], resume=True, bar=False)
+    assert contents(straight[0]) == before
+
+
+def test_resuming_without_a_checkpoint_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        run(experiment(), dataset(), tmp_path, resume=True, bar=False)
+
+
+@pytest.mark.parametrize("field", ["train_images", "train_labels", "test_images", "test_labels"])
+def test_the_fingerprint_is_of_every_array(field):
+    data = dataset()
+    array = getattr(data, field).copy()
+    array.flat[-1] = 1 - array.flat[-1] % 2
+    assert fingerprint(dataclasses.replace(data, **{field: array})) != fingerprint(data)
+    assert fingerprint(dataset()) == fingerprint(data)
+
+
+def test_the_test_images_are_evaluated_once_at_the_very_end(tmp_path, monkeypatch):
+    evaluated = []
+
+    def watching(network, images, **options):
+        evaluated.append((len(images), images.images.tobytes()))
+        return evaluate(network, images, **options)
+
+    monkeypatch.setattr(module, "evaluate", watching)
+    run(experiment(epochs=3), dataset(), tmp_path, bar=False)
+    data = dataset()
+    assert [n for n, _ in evaluated] == [12, 12, 12, 20]
+    assert len({content for _, content in evaluated}) == 2  # the same validation images at every epoch
+    assert evaluated[-1][1] == data.test_images.tobytes()
+    assert data.test_images.tobytes() not in [content for _, content in evaluated[:-1]]
+
+
+def parts(**changes):
+    settings = experiment(**changes)
+    return module._split(settings, dataset(), np.random.default_rng(settings.seed).spawn(3)[0])
+
+
+def rows(images) -> set[bytes]:
+    return {image.tobytes() for image in images.images}
+
+
+def test_training_and_validation_are_disjoint_and_fixed_by_the_seed():
+    whole, limited, other = parts(limit_train=None), parts(), parts(seed=1)
+    everything = {image.tobytes() for image in dataset().train_images}
+    assert len(everything) == 44 and rows(whole.train) | rows(whole.validation) == everything
+    assert (len(whole.train), len(whole.validation), len(limited.train)) == (32, 12, 28)
+    for one in (whole, limited, other):
+        assert not rows(one.train) & rows(one.validation)
+        assert not (rows(one.train) | rows(one.validation)) & rows(one.test)
+    # the limit and all other settings leave the validation images as they are; the seed does not
+    assert rows(whole.validation) == rows(limited.validation) == rows(parts(density=0.3, epochs=9).validation)
+    assert rows(whole.validation) != rows(other.validation)
+    assert rows(limited.train) < rows(whole.train)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"validation": 44}, "run: validation must leave training images"),
+        ({"validation": 0}, "Experiment: validation must be an integer of at least 1; got 0"),
+        ({"epochs": 0}, "Experiment: epochs must be an integer of at least 1; got 0"),
+        ({"limit_train": 33}, "run: limit_train must be at most 32"),
+        ({"limit_train": 7}, "Trainer: batch_size must be"),
+    ],
+)
+def test_sizes_that_leave_nothing_are_refused(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        run(experiment(**changes), dataset(), tmp_path / "out", bar=False)
+
+
+@pytest.mark.parametrize("density", [0.05, 0.25])
+def test_latents_start_at_the_density_asked_for(tmp_path, monkeypatch, density):
+    seen = []
+    choose = Trainer.choose_bits
+    monkeypatch.setattr(Trainer, "choose_bits", lambda self: (choose(self), seen.append(self.density()))[0])
+    settings = experiment(prune="none", density=None, init_density=density, epochs=1)
+    run(settings, dataset(), tmp_path, bar=False)
+    assert abs(seen[0] - density) < 0.01
+
+
+@pytest.mark.parametrize("domain", ["bipolar", "symmetric", "general-closed"])
+def test_every_domain_runs_to_its_end(tmp_path, domain):
+    settings = experiment(arch="resnet18", domain=domain, epochs=1, prune="penalty", density=0.1, gamma=0.04)
+    results = run(settings, dataset(), tmp_path, bar=False)
+    assert len(results.layers) == 16 and log(tmp_path)[0]["penalty"] > 0
+    assert nn.load_network(tmp_path / "model.h5").arguments["domain"] == domain
