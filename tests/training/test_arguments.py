@@ -167,7 +167,7 @@ def test_a_flag_that_contradicts_the_checkpoint_is_refused(finished, words):
 
 
 def test_a_refusal_names_the_flag(finished):
-    with pytest.raises(Refused, match="--lr is 0.5 here but 0.01 in the checkpoint"):
+    with pytest.raises(Refused, match=r"--lr is 0\.5 here but 0\.01 in the checkpoint"):
         resumed_experiment(parsed("--resume", "--out", str(finished), "--lr", "0.5"))
 
 
