@@ -132,6 +132,17 @@ class TorchTrainer:
         self.limit, self.gamma = limit, gamma
         self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-3)
 
+    def gradients(self, source: nn.Network):
+        """Return the gradients of the last step by the names of bbdg_ref's parameters."""
+        found = {}
+        for index, (part, _) in enumerate(source.parts()):
+            for name, parameter in self.network[index].named_parameters():
+                for scalar in ("tau", "phi"):
+                    if name.endswith(f".{scalar}"):
+                        name = name.replace(f".{scalar}", f".domain.{scalar}")
+                found[f"{part}.{name}"] = parameter.grad.numpy()
+        return found
+
     def step(self, x, labels):
         """Take one step; return the task loss."""
         self.optimizer.zero_grad()
