@@ -157,6 +157,7 @@ def test_arrays_of_any_strides_are_taken_and_not_changed():
         np.testing.assert_array_equal(array, copy)
 
 
+@pytest.mark.skipif(not jit_is_on(), reason="BLAS, which serves without the JIT, may sum differently in another batch")
 def test_one_result_does_not_depend_on_the_rest_of_the_batch():
     x, weight, dy = arrays((21, 5, 18, (6, 6), (3, 3), (1, 1), (1, 1)), 2)
     y, dx, _ = results(x, weight, dy)
