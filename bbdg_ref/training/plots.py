@@ -33,11 +33,15 @@ def plot_run(path: str | os.PathLike[str], log: Sequence[dict[str, Any]], networ
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     accuracy, weights = figure.subplots(1, 2)
+    e = results.experiment
+    title = f"{results.dataset}: {e['arch']}, {e['domain']}, {e['prune']}"
+    title += "" if e["density"] is None else f" {e['density']}"
+    title += "" if e["init_density"] is None else f" from {e['init_density']}"
     epochs = [line["epoch"] for line in log]
     accuracy.plot(epochs, [100 * line["train_accuracy"] for line in log], "o-", label="training")
     accuracy.plot(epochs, [100 * line["validation_accuracy"] for line in log], "o-", label="validation")
     accuracy.plot([results.best_epoch], [100 * results.test_accuracy], "k*", markersize=12, label="test, best epoch")
-    accuracy.set(xlabel="epoch", ylabel="accuracy, %", title=results.dataset)
+    accuracy.set(xlabel="epoch", ylabel="accuracy, %", title=title)
     accuracy.xaxis.get_major_locator().set_params(integer=True)
     accuracy.legend(loc="lower right")
     accuracy.grid(alpha=0.3)
@@ -53,5 +57,5 @@ def plot_run(path: str | os.PathLike[str], log: Sequence[dict[str, Any]], networ
     if values.channel_axis is None:
         for value, label, style in ((values.alpha, "α", "--"), (values.beta, "β", ":")):
             weights.axvline(value, color="k", linestyle=style, label=f"{label} = {value:.3f}")
-    weights.legend(loc="upper left")
+    weights.legend(loc="upper right", bbox_to_anchor=(0.92, 1.0))
     figure.savefig(path, dpi=110)

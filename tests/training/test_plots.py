@@ -1,7 +1,9 @@
+import dataclasses
 import sys
 
 import pytest
 from network_cases import DOMAINS, small
+from training_runs import experiment
 
 from bbdg_ref import ops
 from bbdg_ref.training import Results, plot_run
@@ -11,7 +13,8 @@ LOG = [{"epoch": e, "train_accuracy": e / 10, "validation_accuracy": e / 20} for
 
 def results() -> Results:
     return Results(
-        dataset="noise", experiment={}, train_images=1, validation_images=1, test_images=1, best_epoch=2,
+        dataset="noise", experiment=dataclasses.asdict(experiment()), train_images=1, validation_images=1,
+        test_images=1, best_epoch=2,
         validation_accuracy=0.1, test_accuracy=0.2, test_loss=1.0, layers=[], real_parameters=0,
     )  # fmt: skip
 
