@@ -93,7 +93,7 @@ def save(
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     os.close(handle)
     try:
-        with h5py.File(name, "w", libver="v110", track_order=False) as file:
+        with h5py.File(_create(name)) as file:
             file.attrs.create(ATTRIBUTE, np.bytes_(text.encode("ascii")))  # fixed length; JSON escapes the rest
             for key in sorted(arrays):
                 _write(file, key, np.asarray(arrays[key]))
@@ -101,6 +101,15 @@ def save(
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _create(name: str) -> h5py.h5f.FileID:
+    """Create an empty file whose root group, too, carries no times: some versions of h5py write them."""
+    root = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    root.set_obj_track_times(False)
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_LATEST)
+    return h5py.h5f.create(os.fsencode(name), h5py.h5f.ACC_TRUNC, root, access)
 
 
 def _versions() -> dict[str, str | None]:

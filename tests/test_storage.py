@@ -3,6 +3,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 import zlib
 from importlib import metadata
 from pathlib import Path
@@ -430,3 +431,11 @@ def test_no_byte_of_the_arrays_or_of_the_header_can_be_flipped_unseen(sample):
 def test_a_truncated_file_is_refused(sample, place):
     path, content, good = sample
     assert check_damaged(path, content[: int(place * len(content))], good) == "refused"
+
+
+def test_the_hour_of_writing_does_not_show(tmp_path):
+    arrays = {"a": np.arange(5), "b": np.float32(3).reshape(())}
+    storage.save(tmp_path / "first.h5", "test", arrays, {})
+    time.sleep(1.1)  # HDF5 keeps times in seconds
+    storage.save(tmp_path / "second.h5", "test", arrays, {})
+    assert (tmp_path / "first.h5").read_bytes() == (tmp_path / "second.h5").read_bytes()
