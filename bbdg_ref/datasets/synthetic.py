@@ -127,7 +127,7 @@ def draw_images(labels: npt.NDArray[np.int64], *, rng: np.random.Generator) -> n
 
     Notes
     -----
-    O(images) time, about 0.05 ms each.
+    O(images) time.
     """
     images = np.empty((len(labels), 3, SIDE, SIDE), np.uint8)
     for start in range(0, len(labels), BLOCK):
