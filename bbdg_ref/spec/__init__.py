@@ -2,8 +2,9 @@
 
 Whoever ports the method reads this folder alone, in this order: `domain`, `exact`, `projection`,
 `explanation`, `density`, `pruning`, `estimators`, `weights`, `conv2d`, `linear`, `batchnorm`, `activation`,
-`pooling`, `shortcut`, `loss`, `adam`. One concept a file, the formula beside the line that computes it, the
-backward function below the forward one. Arguments are not checked here: the public functions do that.
+`pooling`, `shortcut`, `loss`, `adam`, `packing`, `popcount_conv`, `evaluation`, `cost`. One concept a file, the
+formula beside the line that computes it, the backward function below the forward one. Arguments are not checked
+here: the public functions do that.
 
 How the parts make a binary convolution y = conv(sign(x), W) and a training step
 -------------------------------------------------------------------------------
@@ -18,4 +19,7 @@ chosen from its latent weights: (bits, threshold) by `select_positive` or `selec
 4. `adam` on every parameter, latent weights, tau and phi among them;
 5. latent = min(max(latent, -1.5), 1.5);
 6. new bits are chosen.
+
+Inference: fold every batch norm (``evaluation.fold_*``), then `evaluate`: bits u = (h > 0), exact counts by
+`popcount_conv`, one float32 affine map a layer. That expression, in its order of operations, is the definition.
 """
