@@ -126,7 +126,9 @@ def counts(
         bad |= array > high
     if bad.any():
         raise ValueError(message(function, argument, expected, _first_bad(array, bad), "choose values in that range"))
-    return np.minimum(array, np.iinfo(np.int64).max).astype(np.int64)
+    if array.dtype == np.uint64:  # beyond int64 there is no array that long
+        array = np.minimum(array, np.uint64(np.iinfo(np.int64).max))
+    return array.astype(np.int64)
 
 
 def axis(function: str, argument: str, value: object, ndim: int) -> int | None:

@@ -20,7 +20,7 @@ def share_out(work: Callable[[int, int], None], pieces: int) -> None:
 
     The caller's thread does the first. What the pieces compute must not depend on how they are shared out.
     """
-    threads = min(pieces, numba.get_num_threads())
+    threads = min(pieces, numba.get_num_threads()) if pieces > 1 else pieces
     limits = [thread * pieces // threads for thread in range(threads + 1)]
     if threads > 1 and not _pools:
         most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]

@@ -108,17 +108,17 @@ def repeat(
     return phis
 
 
-def transposed(builder: Builder, rows: list[Value]) -> list[Value]:
-    """Return the columns of a square of `LANES` vectors.
+def transposed(builder: Builder, rows: list[Value], lanes: int = LANES) -> list[Value]:
+    """Return the columns of a square of `lanes` vectors of `lanes` values.
 
-    The off-diagonal quarters of every 2d x 2d square swap places, for d = 1, 2, 4, ...: log2(`LANES`) rounds of two
+    The off-diagonal quarters of every 2d x 2d square swap places, for d = 1, 2, 4, ...: log2(`lanes`) rounds of two
     shuffles for every pair of rows.
     """
     distance = 1
-    while distance < LANES:
-        upper = [lane if not lane & distance else LANES + lane - distance for lane in range(LANES)]
-        lower = [lane + distance if not lane & distance else LANES + lane for lane in range(LANES)]
-        for row in (row for row in range(LANES) if not row & distance):
+    while distance < lanes:
+        upper = [lane if not lane & distance else lanes + lane - distance for lane in range(lanes)]
+        lower = [lane + distance if not lane & distance else lanes + lane for lane in range(lanes)]
+        for row in (row for row in range(lanes) if not row & distance):
             first, second = rows[row], rows[row + distance]
             rows[row] = shuffle(builder, first, second, upper)
             rows[row + distance] = shuffle(builder, first, second, lower)
@@ -184,3 +184,13 @@ def address(_context, array):  # type: ignore
         return builder.ptrtoint(context.make_array(signature.args[0])(context, builder, arguments[0]).data, INDEX)
 
     return types.intp(array), generate
+
+
+@intrinsic
+def keep(_context, arrays):  # type: ignore
+    """Do nothing with a tuple of arrays: memory of which only the address is used is freed after its last mention."""
+
+    def generate(context, _builder, _signature, _arguments):  # type: ignore
+        return context.get_dummy_value()
+
+    return types.void(arrays), generate

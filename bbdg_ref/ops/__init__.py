@@ -13,6 +13,8 @@ batchnorm           one pass for the statistics, one for the result, instead of 
 estimators          sign and its stand-in derivatives in one pass each
 activation          the backward pass of hardtanh in one pass
 pruning             top-k by a partition instead of a sort
+packing             masks of vector comparisons are the words; no transposed copy
+packed_conv2d       planes of bits added up by carry-save adders: time falls with the density
 ==================  ==========================================================================
 """
 
@@ -61,6 +63,12 @@ from ..spec.loss import (
     one_hot,
     smooth_targets,
 )
+from ..spec.packing import (
+    above_to_at_least,
+    at_least_to_above,
+    bits_at_least_zero,
+    invert_bits,
+)
 from ..spec.pooling import (
     MaxPoolForward,
     avg_pool2d,
@@ -107,6 +115,8 @@ from .estimators import (
     quadratic_backward,
     sign,
 )
+from .packed_conv2d import packed_kernels_take, popcount_conv2d
+from .packing import pack_bits, pack_kernels, pack_signs, unpack_bits, unpack_kernels
 from .projection import (
     assign,
     explain,
@@ -130,8 +140,10 @@ __all__ = [
     "RunningStatistics",
     "Selection",
     "WeightGradients",
+    "above_to_at_least",
     "adam",
     "assign",
+    "at_least_to_above",
     "avg_pool2d",
     "avg_pool2d_backward",
     "batchnorm_backward",
@@ -139,6 +151,7 @@ __all__ = [
     "batchnorm_train",
     "bipolar_weights",
     "bipolar_weights_backward",
+    "bits_at_least_zero",
     "channel_bias",
     "channel_bias_backward",
     "clipped_ste_backward",
@@ -164,6 +177,7 @@ __all__ = [
     "hardtanh",
     "hardtanh_backward",
     "identity_backward",
+    "invert_bits",
     "linear",
     "linear_backward",
     "max_pool2d",
@@ -171,6 +185,11 @@ __all__ = [
     "mixup_targets",
     "one_hot",
     "output_size",
+    "pack_bits",
+    "pack_kernels",
+    "pack_signs",
+    "packed_kernels_take",
+    "popcount_conv2d",
     "prelu",
     "prelu_backward",
     "project",
@@ -189,4 +208,6 @@ __all__ = [
     "symmetric_scale",
     "symmetric_weights",
     "symmetric_weights_backward",
+    "unpack_bits",
+    "unpack_kernels",
 ]
