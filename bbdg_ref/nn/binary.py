@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops
+from ..packed import PackedConv, packed_conv2d
 from ..spec.domain import Domain
 from ..spec.pruning import Selection
 from .domains import WeightDomain
@@ -63,6 +64,7 @@ class BinaryConv2d(Module):
         self.latent = Parameter(uniform_fan_in((out_channels, in_channels, kernel_size, kernel_size), rng))
         self.weight_estimator: Estimator = EDE(t=1.0, k=1.0)
         self.activation_estimator: Estimator = EDE(t=1.0, k=1.0)
+        self._packed: tuple[NDArray[np.bool_], PackedConv] | None = None
         self.choose(ops.select_positive(self.latent.value))
 
     def choose(self, selection: Selection) -> None:
@@ -79,8 +81,19 @@ class BinaryConv2d(Module):
         """Return the layer's α and β as they stand."""
         return self.domain.domain(self.latent.value, self.signs())
 
+    def packed(self) -> PackedConv:
+        """Return the weights as they stand, packed; the same object as long as they do not change."""
+        domain = self.values()
+        known = self._packed
+        if known is None or known[0] is not self.bits or not _equal(known[1].domain, domain):
+            known = self.bits, PackedConv.from_bits(self.bits, domain)
+            self._packed = known
+        return known[1]
+
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
-        """Return conv(sign(x), W)."""
+        """Return conv(sign(x), W); in evaluation by exact counts, with one rounding to float32 at the end."""
+        if not training and x.dtype == np.float32:
+            return packed_conv2d(x, self.packed(), stride=self.stride, padding=self.padding)
         a, s = ops.sign(x), self.signs()
         weight = self.domain.weights(self.latent.value, s)
         if training:
@@ -110,3 +123,7 @@ class BinaryConv2d(Module):
         """Return the multiply-accumulates for one image of shape (channels, height, width)."""
         _, height, width = self.output_shape(shape)
         return self.latent.value.size * height * width
+
+
+def _equal(first: Domain, second: Domain) -> bool:
+    return np.array_equal(first.alpha, second.alpha) and np.array_equal(first.beta, second.beta)

@@ -1,0 +1,287 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from layer_strategies import SEEDS
+from network_cases import DOMAINS, in_float64, randomise, rng, small
+
+from bbdg_ref import nn
+from bbdg_ref.inference import fold
+from bbdg_ref.nn import BatchNorm, BinaryConv2d, Conv2d, HardTanh, Linear, Network, Residual, Sequential
+from bbdg_ref.spec.evaluation import Block, FoldedNetwork, RealLayer, StridePad, evaluate
+from bbdg_ref.spec.pruning import Selection
+
+ARCHITECTURES = ("resnet20", "resnet18")
+UNIT = 2.0**-24  # the relative error of one rounding to float32
+
+
+def trained(arch: str, domain: str, *, width: int = 2, density: float = 0.5, seed: int = 0) -> Network:
+    """A network with parameters and running statistics that a training could have left."""
+    network, source = small(arch, domain=domain, width=width, seed=seed), rng(seed + 1)
+    randomise(network, seed)
+    nn.shift_latents(network, density)
+    network.forward(normal(source, 16, 3, 16, 16), training=True)
+    network.forward(normal(source, 16, 3, 16, 16), training=True)
+    for _, module in network.modules():
+        if isinstance(module, BatchNorm):
+            channels = len(module.running_mean)
+            module.running_mean = module.running_mean + normal(source, channels) / 4
+            module.running_var = (module.running_var * source.uniform(0.5, 2, channels)).astype(np.float32)
+    return network
+
+
+def normal(source: np.random.Generator, *shape: int) -> np.ndarray:
+    return source.standard_normal(shape).astype(np.float32)
+
+
+def binary_inputs(module: nn.Module, images: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """What each binary layer of an unfolded module reads, in order, and what the module answers."""
+    seen: list[np.ndarray] = []
+    forward = BinaryConv2d.forward
+
+    def recording(self, x, *, training):
+        seen.append(x)
+        return forward(self, x, training=training)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BinaryConv2d, "forward", recording)
+        return seen, module.forward(images, training=False)
+
+
+def blocks_of(network: Network) -> list[Residual]:
+    return [module for _, module in network.modules() if isinstance(module, Residual)]
+
+
+def error_bound(block: Block, x: np.ndarray) -> float:
+    """How far float32 can lead one folded block from the exact value, for inputs with the same bits.
+
+    Every term meets the rounding of its factor and of its product and those of the sums after it.
+    """
+    last = block.layers[-1]
+    taps = last.bits[0].size
+    terms = float((taps * (np.abs(last.scale) + np.abs(last.shared)) + np.abs(last.shift)).max())
+    if isinstance(block.shortcut, RealLayer):
+        channels = block.shortcut.weight.shape[1]
+        largest = np.abs(block.shortcut.weight).sum(axis=(1, 2, 3)) * np.abs(x).max() + np.abs(block.shortcut.bias)
+        return ((channels + 4) * float(largest.max()) + 5 * terms) * UNIT
+    return (5 * terms + 1) * UNIT
+
+
+@settings(max_examples=settings().max_examples // 2)  # an example is two whole networks
+@given(st.sampled_from(ARCHITECTURES), st.sampled_from(DOMAINS), st.sampled_from([0.05, 0.5, 0.95]), SEEDS)
+def test_every_block_is_the_unfolded_block(arch, domain, density, seed):
+    """Block by block, from the same input, against float64: only the roundings of float32 lie between."""
+    network = trained(arch, domain, density=density, seed=seed)
+    in_float64(network)
+    folded = fold(network)
+    images = normal(rng(seed), 2, 3, 8, 8)
+    result = evaluate(folded, images)
+
+    conv, norm, hardtanh = network.layers[0].layers
+    stem = folded.stem
+    y = Sequential(conv, norm, hardtanh).forward(images.astype(float), training=False)
+    terms = np.abs(stem.weight).sum(axis=(1, 2, 3)) * np.abs(images).max() + np.abs(stem.bias)
+    assert np.abs(result.features[0] - y).max() <= (27 + 3) * UNIT * terms.max()
+
+    flips, inputs = 0, iter(result.bits)
+    for index, (block, unfolded) in enumerate(zip(folded.blocks, blocks_of(network), strict=True)):
+        x = result.features[index]
+        seen, _ = binary_inputs(unfolded, x.astype(float))
+        same = np.ones(len(x), bool)
+        for values in seen:
+            differs = (values > 0) != next(inputs)
+            assert np.abs(values[differs]).max(initial=0) <= error_bound(Block(block.layers[:1], None), x)
+            same &= ~differs.any(axis=(1, 2, 3))
+            flips += int(differs.sum())
+        y = unfolded.forward(x.astype(float), training=False)
+        assert np.abs(result.features[index + 1] - y)[same].max(initial=0) <= error_bound(block, x)
+    y = network.layers[-1].forward(result.features[-1].astype(float), training=False)
+    head = folded.classifier
+    terms = np.abs(head.weight).sum(axis=1) + np.abs(head.bias)  # hardtanh keeps the maps within 1
+    assert np.abs(result.logits - y).max() <= (head.weight.shape[1] + 2 * 2 + 4) * UNIT * terms.max()
+    event(f"bits flipped within a block: {flips}")
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_the_answers_are_those_of_the_unfolded_network(arch, domain):
+    """End to end in float32: the first bits to differ lie at zero, and where none does the logits agree."""
+    network = trained(arch, domain, width=8)
+    images = normal(rng(7), 24, 3, 32, 32)
+    result = evaluate(fold(network), images)
+    seen, logits = binary_inputs(network, images)
+    assert result.logits.shape == logits.shape and len(seen) == len(result.bits)
+
+    roundings = sum(layer.latent.value[0].size for layer in network.binary_layers().values())  # on the longest path
+    tolerance = 2 * UNIT * roundings
+    flips, same = 0, np.ones(len(images), bool)
+    for values, bits in zip(seen, result.bits, strict=True):
+        differs = (values > 0) != bits
+        first = differs & same[:, None, None, None]
+        assert np.abs(values[first]).max(initial=0) <= tolerance
+        same &= ~differs.any(axis=(1, 2, 3))
+        flips += int(differs.sum())
+    print(f"{arch}, {domain}: {flips} of {sum(bits.size for bits in result.bits)} bits differ, {(~same).sum()} images")
+    assert same.mean() >= 0.75
+    assert np.abs(result.logits - logits)[same].max() <= tolerance * (1 + np.abs(logits).max())
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("bit", [False, True])
+def test_layers_whose_bits_are_all_the_same(domain, bit):
+    network = trained("resnet18", domain)
+    for layer in network.binary_layers().values():
+        layer.choose(Selection(np.full(layer.bits.shape, bit), 0.0))
+    images = normal(rng(3), 2, 3, 8, 8)
+    folded = fold(network)
+    assert all((layer.bits == bit).all() for block in folded.blocks for layer in block.layers)
+    seen, logits = binary_inputs(network, images)
+    result = evaluate(folded, images)
+    assert all(np.array_equal(x > 0, bits) for x, bits in zip(seen, result.bits, strict=True))
+    assert np.abs(result.logits - logits).max() <= 1000 * UNIT * (1 + np.abs(logits).max())
+
+
+def test_resnet20_has_the_structure_of_its_modules():
+    network = nn.resnet20(width=3, classes=7, rng=rng())
+    folded = fold(network)
+    assert isinstance(folded, FoldedNetwork) and folded.name == "resnet20" and folded.image_shape is None
+    assert folded.stem.weight.shape == (3, 3, 3, 3) and folded.stem.padding == (1, 1)
+    assert [block.layers[0].bits.shape[:2] for block in folded.blocks[5:7]] == [(3, 3), (6, 3)]
+    strides = [block.layers[0].stride for block in folded.blocks]
+    assert strides == [(2, 2) if index in (6, 12) else (1, 1) for index in range(18)]
+    shortcuts = {6: StridePad(3, 6, 2), 12: StridePad(6, 12, 2)}
+    assert [block.shortcut for block in folded.blocks] == [shortcuts.get(index) for index in range(18)]
+    assert folded.classifier.weight.shape == (7, 12) and folded.classifier.bias.shape == (7,)
+
+
+def test_resnet18_has_the_structure_of_its_modules():
+    folded = fold(nn.resnet18(width=2, classes=5, rng=rng()))
+    assert [len(block.layers) for block in folded.blocks] == [2] * 8
+    real = [index for index, block in enumerate(folded.blocks) if block.shortcut is not None]
+    assert real == [2, 4, 6]
+    for index in real:
+        shortcut = folded.blocks[index].shortcut
+        assert isinstance(shortcut, RealLayer) and shortcut.weight.shape[2:] == (1, 1)
+        assert shortcut.stride == (2, 2) and shortcut.padding == (0, 0)
+    assert folded.classifier.weight.shape == (5, 16)
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_the_numbers_are_those_of_the_layers(domain):
+    network = trained("resnet20", domain)
+    folded = fold(network)
+    for block, unfolded in zip(folded.blocks, blocks_of(network), strict=True):
+        conv, norm = unfolded.main.layers
+        (layer,), values = block.layers, conv.values()
+        g = norm.weight.value.astype(float) / np.sqrt(norm.running_var.astype(float) + 1e-5)
+        assert np.array_equal(layer.bits, conv.bits)
+        assert np.array_equal(layer.scale, (g * (np.asarray(values.beta) - values.alpha)).astype(np.float32))
+        assert np.array_equal(layer.shared, (g * values.alpha).astype(np.float32))
+
+
+def test_what_is_folded_stays_when_the_network_changes():
+    network = trained("resnet18", "general")
+    before = {name: array.copy() for name, array in network.state().items()}
+    folded, images = fold(network), normal(rng(1), 2, 3, 8, 8)
+    logits = evaluate(folded, images).logits
+    assert all(np.array_equal(array, before[name]) for name, array in network.state().items())
+    for array in network.state().values():
+        if array.ndim:
+            array[...] = 1
+    assert np.array_equal(evaluate(folded, images).logits, logits)
+
+
+def test_the_image_shape_is_kept():
+    network = nn.resnet20(width=1, rng=rng())
+    assert fold(network, image_shape=(3, 32, 24)).image_shape == (3, 32, 24)
+
+
+@pytest.mark.parametrize(
+    ("shape", "error", "text"),
+    [
+        ((1, 32, 32), ValueError, r"with 3 channels; got \(1, 32, 32\)"),
+        ((3, 32), ValueError, r"image_shape must be \(channels, height, width\); got \(3, 32\)"),
+        ((3, 0, 32), ValueError, "image_shape must be an integer of at least 1; got 0"),
+        ((3, 32.0, 32), TypeError, "image_shape must be an integer"),
+    ],
+)
+def test_another_image_shape_is_refused(shape, error, text):
+    with pytest.raises(error, match=f"^fold: .*{text}"):
+        fold(nn.resnet20(width=1, rng=rng()), image_shape=shape)
+
+
+class Doubling(HardTanh):
+    """A module that computes something else than the class it is derived from."""
+
+
+def swap(path: str, module: nn.Module | None) -> Callable[[Network], None]:
+    """Put another module in the place that the path names; None takes it out, and `+` at the end puts one after."""
+
+    def change(network: Network) -> None:
+        *parents, last = path.rstrip("+").split(".")
+        place: nn.Module = network
+        for name in parents:
+            place = dict(place.parts())[name]
+        if not isinstance(place, Sequential):
+            setattr(place, last, module)
+        elif module is None:
+            del place.layers[int(last)]
+        else:
+            names = [name for name, _ in place.parts()]
+            index = names.index(last)
+            place.layers[index : index if path.endswith("+") else index + 1] = [module]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (swap("stem", HardTanh()), "stem must be a Sequential; got a HardTanh"),
+        (swap("stem.1", HardTanh()), "stem.1 must be a BatchNorm; got a HardTanh"),
+        (swap("stem.2", Doubling()), "stem.2 must be a HardTanh; got a Doubling"),
+        (swap("stem.2", None), r"stem must be a Sequential of 3 modules .*; got 2 \(Conv2d, BatchNorm\)"),
+        (swap("stage1", HardTanh()), "stage1 must be a Sequential; got a HardTanh"),
+        (swap("stage2.1", HardTanh()), "stage2.1 must be a Residual; got a HardTanh"),
+        (swap("stage1.0.main", HardTanh()), "stage1.0.main must be a Sequential; got a HardTanh"),
+        (swap("stage1.0.main.0", Conv2d(1, 1, 3, padding=1, rng=rng())), "stage1.0.main.0 must be a BinaryConv2d"),
+        (swap("stage1.0.main.3", HardTanh()), "stage1.0.main.3 must be a BinaryConv2d; got a HardTanh"),
+        (swap("stage1.0.main.4", None), "stage1.0.main must be a Sequential of 5 modules"),
+        (swap("stage1.0.main.0+", HardTanh()), "stage1.0.main.0 must be a BinaryConv2d; got a HardTanh"),
+        (swap("stage2.0.shortcut", HardTanh()), "shortcut must be a Sequential or a StrideAndPad; got a HardTanh"),
+        (swap("stage2.0.shortcut.1", None), "stage2.0.shortcut must be a Sequential of 2 modules"),
+        (swap("stage2.0.shortcut.0", HardTanh()), "stage2.0.shortcut.0 must be a Conv2d; got a HardTanh"),
+        (swap("head.1", HardTanh()), "head.1 must be a BatchNorm; got a HardTanh"),
+        (swap("head.0", Linear(8, 3, rng=rng())), "head.0 must be a GlobalAvgPool; got a Linear"),
+    ],
+)
+def test_a_module_that_it_does_not_know_is_named(change, text):
+    network = nn.resnet18(width=1, classes=3, rng=rng())
+    fold(network)
+    change(network)
+    with pytest.raises(TypeError, match=f"^fold: .*{text}.*; fold knows the modules of resnet20 and resnet18"):
+        fold(network)
+
+
+def test_what_is_no_network_is_refused():
+    with pytest.raises(TypeError, match=r"^fold: network must be a Network; got Sequential"):
+        fold(Sequential())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "place"),
+    [
+        ("stem.1.running_var", -1.0, "stem"),
+        ("stage1.0.main.4.weight", np.nan, "stage1.0.main.3"),
+        ("stage2.0.shortcut.0.weight", np.inf, "stage2.0.shortcut"),
+        ("stage1.0.main.1.bias", -np.inf, "stage1.0.main.0"),
+        ("head.2.bias", np.nan, "head"),
+    ],
+)
+def test_numbers_that_are_not_finite_are_refused_by_layer(name, value, place):
+    network = nn.resnet18(width=2, rng=rng())
+    network.state()[name].ravel()[-1] = value
+    with pytest.raises(ValueError, match=rf"^fold: {place} must be a layer whose weights are finite .*first bad value"):
+        fold(network)
