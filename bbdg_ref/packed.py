@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _checks, ops
-from .ops.packed_conv2d import PackedWeights, aligned_empty, packed_affine
+from .ops.packed_conv2d import PackedWeights, aligned_empty, packed_affine, plain
 from .spec.conv2d import Pair, output_size
 from .spec.domain import Domain
 
@@ -22,6 +22,7 @@ Words = npt.NDArray[np.uint64]
 Bits = npt.NDArray[np.bool_]
 Real = npt.NDArray[np.float32]
 
+LARGEST = 4096  # stride and padding
 _NO_WORDS = np.empty(0, np.uint64)
 _NO_FLOATS = np.empty(0, np.float32)
 
@@ -188,6 +189,15 @@ class PackedActivations:
     words: Words
     size: Pair
 
+    def __post_init__(self) -> None:
+        name, stored = "PackedActivations", -(-self.size[0] * self.size[1] // 64)
+        fits = isinstance(self.words, np.ndarray) and self.words.dtype == np.uint64 and self.words.ndim == 3
+        if not fits or self.words.shape[2] != stored or self.words.size == 0:
+            got = f"{getattr(self.words, 'dtype', type(self.words).__name__)} of shape {np.shape(self.words)}"
+            expected = f"a non-empty array of uint64 of shape (batch, channels, {stored})"
+            raise ValueError(_checks.message(name, "words", expected, got, "use PackedActivations.from_values"))
+        object.__setattr__(self, "words", plain(self.words))
+
     @classmethod
     def from_values(cls, x: npt.ArrayLike) -> Self:
         """Pack the bits ``x > 0``.
@@ -238,13 +248,14 @@ def packed_conv2d(
     Parameters
     ----------
     x : array of float32, shape (batch, in, height, width), or PackedActivations
-        Activations; only their bits ``x > 0`` are used. Other floats and integers are accepted and slower.
+        Activations; only their bits ``x > 0`` are used, infinity is a number like any other. Other dtypes are accepted
+        if they are finite, but slower; so are arrays that are not contiguous or not writeable, which are copied.
     weight : PackedConv
         The layer.
     stride, padding : int or (int, int)
-        Vertical and horizontal. Padding contributes nothing: it is neither -1 nor +1.
+        Vertical and horizontal, up to 4096. Padding contributes nothing: it is neither -1 nor +1.
     out : ndarray of float32, optional
-        Where to write the result, contiguous, of the result's shape.
+        Where to write the result: contiguous, of the result's shape, apart from x.
 
     Returns
     -------
@@ -272,8 +283,8 @@ def packed_conv2d(
     name = "packed_conv2d"
     if type(x) is np.ndarray and type(weight) is PackedConv and type(stride) is int and type(padding) is int:
         known = weight._weights.calls.get((x.shape, stride, padding))
-        if known is not None and x.dtype == np.float32 and x.flags.c_contiguous:  # a call like an earlier one
-            y = aligned_empty(known.shape) if out is None else _result(name, out, known.shape)
+        if known is not None and x.dtype == np.float32 and x.flags.carray:  # a call like an earlier one
+            y = aligned_empty(known.shape) if out is None else _result(name, out, known.shape, x)
             if packed_affine(x, _NO_WORDS, False, weight._weights, known, y):
                 _refuse_nan(name, x)
             return y
@@ -290,7 +301,7 @@ def packed_conv2d(
         expected = f"at least as large, with its padding, as the kernel, {weight.shape[2:]}"
         raise ValueError(_checks.message(name, "x", expected, got, "pad it, or take a smaller kernel"))
     y = _convolved(name, given, weight._weights, steps, border, out, (batch, weight.shape[0], rows, columns))
-    if type(stride) is int and type(padding) is int:
+    if type(stride) is int and type(padding) is int and ops.packed_kernels_take(channels, weight.shape[2:]):
         weight._weights.remember(given.shape, stride, padding)
     return y
 
@@ -336,7 +347,11 @@ def packed_linear(x: npt.ArrayLike, weight: PackedLinear) -> Real:
         raise ValueError(_checks.message(name, "x", f"of {weight.in_features} columns", got, "give one for each input"))
     batch, out = len(given), weight.shape[0]
     image = np.ascontiguousarray(given.T).reshape(1, -1, 1, batch)
-    y = _convolved(name, image, weight._weights, (1, 1), (0, 0), None, (1, out, 1, batch))
+    try:
+        y = _convolved(name, image, weight._weights, (1, 1), (0, 0), None, (1, out, 1, batch))
+    except ValueError:
+        _refuse_nan(name, given)  # with the place in the rows, not in the image
+        raise
     return np.ascontiguousarray(y.reshape(out, batch).T)
 
 
@@ -345,11 +360,10 @@ def _convolved(
     out: Real | None, shape: tuple[int, ...],
 ) -> Real:  # fmt: skip
     """Run the kernels, or the definition where they do not run."""
-    y = aligned_empty(shape) if out is None else _result(name, out, shape)
+    y = aligned_empty(shape) if out is None else _result(name, out, shape, given)
     if not ops.packed_kernels_take(given.shape[1], weights.bits.shape[2:]):
         values = np.where(given.bits(), 1.0, -1.0) if isinstance(given, PackedActivations) else given
-        if np.isnan(values).any():
-            _refuse_nan(name, values)
+        _refuse_nan(name, values)
         y[...] = ops.popcount_conv2d(values, weights.bits, weights.alpha, weights.beta, stride=stride, padding=padding)
         return y
     prepared = weights.prepared(given.shape[0], given.shape[2:], stride, padding)
@@ -361,20 +375,27 @@ def _convolved(
 
 
 def _refuse_nan(name: str, x: npt.NDArray[Any]) -> None:
-    place = tuple(int(i) for i in np.argwhere(np.isnan(x))[0])
+    """Refuse x if it holds NaN."""
+    places = np.argwhere(np.isnan(x))
+    if len(places) == 0:
+        return
+    place = tuple(int(i) for i in places[0])
     raise ValueError(
         _checks.message(name, "x", "free of NaN, which has no sign", f"first bad value nan at index {place}",
                         "remove or replace it")
     )  # fmt: skip
 
 
-def _result(name: str, out: Real, shape: tuple[int, ...]) -> Real:
+def _result(name: str, out: Real, shape: tuple[int, ...], given: Real | PackedActivations) -> Real:
     """Return `out` if the result may be written to it."""
     fits = isinstance(out, np.ndarray) and out.dtype == np.float32 and out.shape == shape and out.flags.carray
     if not fits:
         got = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
         expected = f"a writeable contiguous array of float32 of shape {shape}"
         raise ValueError(_checks.message(name, "out", expected, got, "leave it out, or make it with np.empty"))
+    if np.may_share_memory(out, given.words if isinstance(given, PackedActivations) else given):
+        got = "an array that overlaps it"
+        raise ValueError(_checks.message(name, "out", "apart from x", got, "leave it out, or make it with np.empty"))
     return out
 
 
@@ -385,21 +406,21 @@ def _is_a(name: str, argument: str, value: object, kind: type, way: str) -> None
 
 def _activations(name: str, x: npt.ArrayLike, ndim: int, axes: str) -> Real:
     """Return activations as a contiguous float32 array with the same bits x > 0; NaN and infinity may be in it."""
-    array = x if isinstance(x, np.ndarray) and x.dtype == np.float32 else _checks.real_array(name, "x", x)
+    array = x if type(x) is np.ndarray and x.dtype == np.float32 else _checks.real_array(name, "x", x)
     if array.ndim != ndim or array.size == 0:
         expected = f"a non-empty array of shape {axes}"
         raise ValueError(_checks.message(name, "x", expected, f"shape {array.shape}", "bring the axes into that order"))
     if array.dtype != np.float32:  # a tiny float64 would become 0 and lose its sign
         array = np.where(array > 0, np.float32(1), np.float32(-1))
-    return np.ascontiguousarray(array)
+    return plain(array)
 
 
 def _pair(name: str, argument: str, value: int | Pair, low: int) -> Pair:
     """Return (vertical, horizontal) from one integer or from two."""
     if isinstance(value, tuple | list) and len(value) == 2:
-        vertical, horizontal = (_checks.integer(name, argument, each, low) for each in value)
+        vertical, horizontal = (_checks.integer(name, argument, each, low, LARGEST) for each in value)
         return vertical, horizontal
-    both = _checks.integer(name, argument, value, low)
+    both = _checks.integer(name, argument, value, low, LARGEST)
     return both, both
 
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from .. import _checks
 from ..nn import Network
 from ..ops import packed_layout, packed_program
-from ..spec.evaluation import Evaluation, FoldedNetwork, evaluate
+from ..ops.packed_conv2d import plain as _plain
+from ..spec.evaluation import Evaluation, FoldedNetwork, RealLayer, evaluate
 from .folding import fold
 
 __all__ = ["PackedNetwork", "compile_network"]
@@ -50,6 +51,7 @@ class PackedNetwork:
             raise TypeError(
                 _checks.message("PackedNetwork", "folded", "a FoldedNetwork", got, "use compile_network for a Network")
             )
+        _check(folded)
         self.folded = folded
         self._known: dict[Any, Any] = {}
         self._programs: dict[tuple[int, tuple[int, ...], bool], packed_program.Program] = {}
@@ -122,7 +124,7 @@ class PackedNetwork:
             raise TypeError(_checks.message("PackedNetwork", "images", expected, f"dtype {array.dtype}", MEND))
         if array.ndim != 4 or array.shape[1:] != shape:
             raise ValueError(_checks.message("PackedNetwork", "images", expected, f"shape {array.shape}", MEND))
-        return np.ascontiguousarray(array)
+        return _plain(array)
 
     def _is_fast(self, images: Real) -> bool:
         return packed_layout.fits(self.folded, images.shape[1:])
@@ -134,6 +136,45 @@ class PackedNetwork:
             program = packed_layout.build(self.folded, images.shape[1:], len(images), self._known, keep=keep)
             packed_program.remember(self._programs, key, program)
         return program
+
+
+def _check(folded: FoldedNetwork) -> None:
+    """Refuse a network whose arrays do not fit together: the kernels take them at their word."""
+    wrong: list[str] = []
+
+    def real(name: str, array: NDArray[Any], *shape: int) -> None:
+        if array.dtype != np.float32 or array.shape != shape:
+            wrong.append(f"{name} of {array.dtype} {array.shape}, not float32 {shape}")
+
+    def layer(name: str, bits: NDArray[Any], inputs: int) -> int:
+        if bits.ndim != 4 or bits.shape[1] != inputs or bits.size == 0:
+            wrong.append(f"{name} of shape {bits.shape}, not (out, {inputs}, kernel height, kernel width)")
+        return len(bits)
+
+    stem, head = folded.stem, folded.classifier
+    channels = layer("stem.weight", stem.weight, stem.weight.shape[1] if stem.weight.ndim > 1 else 0)
+    real("stem.weight", stem.weight, *stem.weight.shape)
+    real("stem.bias", stem.bias, channels)
+    for number, block in enumerate(folded.blocks):
+        name, before = f"blocks[{number}]", channels
+        for index, binary in enumerate(block.layers):
+            channels = layer(f"{name}.layers[{index}].bits", binary.bits, channels)
+            for part in ("scale", "shared", "shift"):
+                real(f"{name}.layers[{index}].{part}", getattr(binary, part), channels)
+            if binary.bits.dtype != np.bool_:
+                wrong.append(f"{name}.layers[{index}].bits of {binary.bits.dtype}, not bool")
+        if isinstance(block.shortcut, RealLayer):
+            out = layer(f"{name}.shortcut.weight", block.shortcut.weight, before)
+            real(f"{name}.shortcut.weight", block.shortcut.weight, *block.shortcut.weight.shape)
+            real(f"{name}.shortcut.bias", block.shortcut.bias, out)
+        if not block.layers:
+            wrong.append(f"{name} without layers")
+    real("classifier.weight", head.weight, len(head.bias), channels)
+    real("classifier.bias", head.bias, len(head.bias))
+    if wrong:
+        raise ValueError(
+            _checks.message("PackedNetwork", "folded", "a network whose parts fit together", wrong[0], "use fold")
+        )
 
 
 def compile_network(network: Network, *, image_shape: tuple[int, int, int] | None = None) -> PackedNetwork:

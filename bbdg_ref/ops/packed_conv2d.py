@@ -6,6 +6,7 @@ the JIT is off, or counts do not fit the kernels' integers, the function of ``sp
 # The imports of `bbdg_ref.kernels` stand inside functions so that importing bbdg_ref does not import Numba.
 
 import math
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +18,11 @@ from ..spec.popcount_conv import popcount_conv2d as defined_popcount_conv2d
 from .column_plan import ColumnGeometry, ColumnWeights, column_geometry, column_weights
 from .packed_plan import UNCACHED, Geometry, Lists, columns_are_faster, counting_lists, geometry
 
-__all__ = ["PackedWeights", "packed_kernels_take", "popcount_conv2d"]
+__all__ = ["PackedWeights", "packed_kernels_take", "plain", "popcount_conv2d"]
 
 Float = NDArray[np.float32]
 Level = float | NDArray[np.float64]
+_lock = threading.Lock()
 KEPT = 8  # shapes of input for which a layer keeps what it has prepared
 
 
@@ -95,7 +97,9 @@ class PackedWeights:
         Prepared or PreparedColumns
             Of the kernel that is expected to be faster.
         """
-        key = batch, size, stride, padding
+        # Beyond the padded image a stride makes no difference, but every phase takes memory.
+        vertical, horizontal = (min(stride[a], size[a] + 2 * padding[a]) for a in (0, 1))
+        key = batch, size, (vertical, horizontal), padding
         known = self._prepared.get(key)
         if known is None:
             known = self._prepare(*key)
@@ -103,10 +107,8 @@ class PackedWeights:
         return known
 
     def remember(self, shape: tuple[int, int, int, int], stride: int, padding: int) -> None:
-        """Note that a call with these arguments is in order, if it was prepared."""
-        prepared = self._prepared.get((shape[0], shape[2:], (stride, stride), (padding, padding)))
-        if prepared is not None:
-            _keep(self.calls, (shape, stride, padding), prepared)
+        """Note that a call with these arguments is in order."""
+        _keep(self.calls, (shape, stride, padding), self.prepared(shape[0], shape[2:], (stride,) * 2, (padding,) * 2))
 
     def _prepare(self, batch: int, size: Pair, stride: Pair, padding: Pair) -> "Prepared | PreparedColumns":
         out, channels = self.bits.shape[:2]
@@ -177,9 +179,10 @@ class PreparedColumns:
 
 def _keep(known: dict[Any, Any], key: Any, value: Any) -> None:
     """Add an entry; the oldest one goes where there are `KEPT`."""
-    if len(known) >= KEPT:
-        del known[next(iter(known))]
-    known[key] = value
+    with _lock:
+        if len(known) >= KEPT:
+            del known[next(iter(known))]
+        known[key] = value
 
 
 def packed_kernels_take(channels: int, kernel: Pair) -> bool:
@@ -278,6 +281,22 @@ def aligned_empty(shape: tuple[int, ...]) -> Float:
     return memory[first : first + size].reshape(shape)
 
 
+def plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array contiguous, aligned and writeable: for any other kind Numba would compile the kernels once more.
+
+    Parameters
+    ----------
+    array : ndarray
+        Of any layout.
+
+    Returns
+    -------
+    ndarray
+        Itself, or a copy.
+    """
+    return array if array.flags.carray else np.array(array, order="C")
+
+
 def _address(array: Float) -> int:
     """Return where an array lies (``array.ctypes.data`` takes a microsecond)."""
     return int(array.__array_interface__["data"][0])
@@ -296,5 +315,5 @@ def popcount_conv2d(
     weights = PackedWeights(bits, *levels)
     prepared = weights.prepared(batch, (size[0], size[1]), stride, padding)
     y = aligned_empty((batch, len(bits), *prepared.plan.output_size))
-    packed_affine(np.ascontiguousarray(x), np.empty(0, np.uint64), False, weights, prepared, y)
+    packed_affine(plain(x), np.empty(0, np.uint64), False, weights, prepared, y)
     return y

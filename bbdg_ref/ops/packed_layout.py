@@ -45,7 +45,7 @@ class Arena:
 
 @dataclass(eq=False)
 class Places:
-    """Where maps or bits lie between the layers: three places used in turn, or one for each that is to be kept."""
+    """Where maps or bits lie between the layers: two places used in turn, or one for each that is to be kept."""
 
     largest: int
     keep: bool
@@ -58,7 +58,7 @@ class Places:
             self.size += -(-size // 16) * 16
             return begin
         step = -(-self.largest // 16) * 16
-        self.size = 3 * step
+        self.size = 2 * step
         return next(begin for begin in range(0, self.size, step) if begin not in used)
 
 
@@ -88,16 +88,24 @@ def fits(folded: FoldedNetwork, shape: Shape) -> bool:
 
 
 def _maps(folded: FoldedNetwork, shape: Shape) -> Iterable[Shape]:
-    """Yield the shape after the stem and after every binary layer; a map that vanishes is a ValueError."""
+    """Yield the shape after the stem and after every binary layer; a ValueError says that no program fits them."""
     shape = _after(folded.stem, folded.stem.weight.shape, shape)
     yield shape
     for block in folded.blocks:
+        before = shape
         for layer in block.layers:
             grid = [-(-size // step) for size, step in zip(shape[1:], layer.stride, strict=True)]
             shape = _after(layer, layer.bits.shape, shape)
             if list(shape[1:]) != grid:
                 raise ValueError("the grid of the input's phases and the output differ")
             yield shape
+        short = block.shortcut
+        if isinstance(short, RealLayer):
+            before = _after(short, short.weight.shape, before)
+        elif short is not None:
+            before = short.out_channels, -(-before[1] // short.stride), -(-before[2] // short.stride)
+        if before != shape:
+            raise ValueError(f"the shortcut leads to {before}, the layers to {shape}")
 
 
 def _after(layer: BinaryLayer | RealLayer, weight: tuple[int, ...], shape: Shape) -> Shape:

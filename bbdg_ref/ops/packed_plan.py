@@ -21,7 +21,9 @@ WIDE, NARROW = 8, 2  # 64-bit words of a block
 STEP = 16  # planes are added in steps of so many
 LONGEST = 15 * STEP  # planes that are added before the count becomes longer than eight bits
 CHUNK = 8 * WIDE * 64  # pixels whose streams are made at a time, at least (if there are so many)
-PLANE, BLOCK, WORD, PIXELS = 0.3, 6.0, 1.6, 1.5  # what `columns_are_faster` weighs
+# What `columns_are_faster` weighs, in nanoseconds on one core with 512-bit vectors; only their proportions matter.
+PLANE, BLOCK, WORD, PIXELS, READ = 0.5, 15.0, 1.6, 4.0, 0.1
+HALVED, ROW, RUN = 20.0, 50.0, 20.0
 UNCACHED = 1 << 20  # results of so many bytes or more are written past the cache
 
 Integers = NDArray[np.int64]
@@ -256,8 +258,10 @@ def columns_are_faster(bits: NDArray[np.bool_], plan: Geometry) -> bool:
     """Tell whether counting along the channels is expected to take less time than adding planes.
 
     Adding planes costs `PLANE` for every listed plane and block, and `BLOCK` for every output and word of a block;
-    counting along the channels costs `WORD` for every word of the window, eight pixels and eight outputs, and `PIXELS`
-    for every output and eight pixels. (Nanoseconds on one core with 512-bit vectors; only their proportions matter.)
+    where the streams are not made word by word, `HALVED` or `ROW` for what has to be moved by bits, and `RUN` for every
+    row of the output that is. Counting along the channels costs `WORD` for every word of the window, eight pixels and eight
+    outputs, `PIXELS` for every output and eight pixels, and `READ` for every activation. (``benchmarks/crossover.py``
+    measures where the two meet.)
 
     Parameters
     ----------
@@ -272,7 +276,7 @@ def columns_are_faster(bits: NDArray[np.bool_], plan: Geometry) -> bool:
 
     Examples
     --------
-    >>> bits = np.random.default_rng(0).random((512, 512, 3, 3)) < 0.25
+    >>> bits = np.random.default_rng(0).random((512, 512, 3, 3)) < 0.1
     >>> [columns_are_faster(bits, geometry(batch, (4, 4), (3, 3), (1, 1), (1, 1))) for batch in (1, 32)]
     [True, False]
     """
@@ -282,7 +286,19 @@ def columns_are_faster(bits: NDArray[np.bool_], plan: Geometry) -> bool:
     listed = np.append(np.minimum(ones, flat.shape[1] - ones), flat.shape[1])
     steps = int((-(-listed // STEP)).sum()) * STEP
     blocks = -(-plan.batch * plan.pitch // (64 * plan.words))
-    eights = -(-plan.output_size[0] * plan.output_size[1] // 16) * 2 * plan.batch
+    moved = channels * _stream_cost(plan) + (0.0 if plan.aligned else RUN * out * plan.output_size[0])
+    by_planes = blocks * (steps * PLANE + out * BLOCK * plan.words) + plan.batch * moved
+    eights = -(-plan.output_size[0] * plan.output_size[1] // PIECE) * 2 * plan.batch
     words = kernel[0] * kernel[1] * -(-channels // 64)
-    by_planes = blocks * (steps * PLANE + out * BLOCK * plan.words)
-    return eights * ((-(-out // 8) + 1) * words * WORD + out * PIXELS) < by_planes
+    read = READ * plan.batch * channels * plan.size[0] * plan.size[1]
+    return eights * ((-(-out // 8) + 1) * words * WORD + out * PIXELS) + read < by_planes
+
+
+def _stream_cost(plan: Geometry) -> float:
+    """Return the cost of moving one channel of one image into its streams."""
+    height, width = plan.size
+    pixels = height * width
+    if plan.stride == (1, 1) and plan.grid_width == width and pixels % PIECE == 0:
+        return 0.0
+    halves = plan.stride == (2, 2) and 2 * plan.grid_width == width and 4 * plan.pitch == pixels
+    return HALVED if halves and width in (8, 16, 32) and pixels % 64 == 0 else ROW * (height + 1)

@@ -7,6 +7,7 @@ table in one call.
 """
 
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from ..spec.evaluation import Evaluation
 
 __all__ = ["Memory", "Program", "Step", "kept", "remember", "run", "share_out"]
 
+_lock = threading.Lock()
 KEPT = 8  # programs that a network keeps
 
 
@@ -213,9 +215,10 @@ def remember(known: dict[Any, Any], key: Any, value: Any) -> None:
     key, value
         What to add.
     """
-    if len(known) >= KEPT:
-        known.pop(next(iter(known)), None)
-    known[key] = value
+    with _lock:
+        if len(known) >= KEPT:
+            del known[next(iter(known))]
+        known[key] = value
 
 
 def kept(program: Program, memory: Memory, logits: NDArray[np.float32]) -> Evaluation:

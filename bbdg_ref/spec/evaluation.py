@@ -264,7 +264,7 @@ def real_layer(x: Real, layer: RealLayer) -> Real:
     >>> real_layer(np.array([[[[1, 2, 4]]]], np.float32), layer)
     array([[[[ 7., 13.]]]], dtype=float32)
     """
-    (pv, ph), (_, channels, kh, kw) = layer.padding, layer.weight.shape
+    pv, ph = layer.padding
     x0 = np.pad(x, ((0, 0), (0, 0), (pv, pv), (ph, ph)))
     v = windows(x0, layer.weight.shape[2:], layer.stride)[:, None]  # (n, 1, c, p, q, i, j)
     y = layer.bias[:, None, None]

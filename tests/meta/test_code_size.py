@@ -56,9 +56,7 @@ def long_functions(source: str, limit: int) -> list[str]:
 
 
 def sources(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py"))
-    }
+    return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py"))}
 
 
 def test_spec_can_be_read_in_one_sitting():

@@ -134,12 +134,8 @@ def exported(tree: ast.Module) -> set[str] | None:
 
 def public_definitions(tree: ast.Module) -> list[Definition]:
     names = exported(tree)
-    found = [
-        node for node in tree.body if isinstance(node, Definition) and "overload" not in decorators(node)
-    ]
-    return [
-        node for node in found if (node.name in names if names is not None else not node.name.startswith("_"))
-    ]
+    found = [node for node in tree.body if isinstance(node, Definition) and "overload" not in decorators(node)]
+    return [node for node in found if (node.name in names if names is not None else not node.name.startswith("_"))]
 
 
 def faults(source: str, judge: Callable[[Function], list[str]] = function_faults) -> list[str]:
@@ -299,9 +295,7 @@ def test_a_twin_may_point_to_the_function_that_it_equals():
 
 def test_a_kernel_needs_a_docstring():
     assert faults(TWIN.format("nothing"), kernel_faults) == []
-    assert faults('"""A module."""\ndef scale(x):\n    return x\n', kernel_faults) == [
-        "2: scale has no docstring"
-    ]
+    assert faults('"""A module."""\ndef scale(x):\n    return x\n', kernel_faults) == ["2: scale has no docstring"]
 
 
 def test_a_module_with_all_answers_for_its_names_only():

@@ -83,9 +83,7 @@ def imports_of(module: str, modules: dict[str, Path]) -> list[Import]:
         elif isinstance(node, ast.ImportFrom):
             base = absolute(node.module or "", node.level, module, is_package)
             # `from package import name` binds the module of that name, if any, else a part of the package.
-            targets = [
-                f"{base}.{alias.name}" if f"{base}.{alias.name}" in modules else base for alias in node.names
-            ]
+            targets = [f"{base}.{alias.name}" if f"{base}.{alias.name}" in modules else base for alias in node.names]
         elif (argument := dynamic_import(node)) is not None:
             if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                 name = argument.value.lstrip(".")
@@ -144,11 +142,7 @@ def place_fault(layer: str | None, item: Import) -> str | None:
     """What is wrong with an import inside a function; the package's root may load names when they are first used."""
     loads_kernels = layer == "ops" and layer_of(item.target) == "kernels"
     allowed = not item.in_function or item.optional or loads_kernels or layer is None
-    return (
-        None
-        if allowed
-        else f"imports {item.target} inside a function; only optional dependencies may be, so marked"
-    )
+    return None if allowed else f"imports {item.target} inside a function; only optional dependencies may be, so marked"
 
 
 def find_cycle(graph: dict[str, set[str]]) -> list[str]:
@@ -315,9 +309,7 @@ def test_importing_the_package_loads_nothing_heavy():
 
 def test_importing_the_package_takes_under_300_milliseconds_beyond_numpy():
     # Processor time and the best of a few, so that a busy machine or a cold disk does not count.
-    code = (
-        "import numpy, time; start = time.process_time(); import bbdg_ref; print(time.process_time() - start)"
-    )
+    code = "import numpy, time; start = time.process_time(); import bbdg_ref; print(time.process_time() - start)"
     seconds = []
     while len(seconds) < 5 and (not seconds or min(seconds) >= 0.3):
         seconds.append(float(run(code)))

@@ -30,12 +30,8 @@ def lower_bounds() -> dict[str, str]:
 
 def test_version_is_the_same_everywhere():
     version = importlib.metadata.version("bbdg_ref")  # setup.cfg reads it from bbdg_ref/_version.py
-    citation = re.search(
-        r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    newest = re.search(
-        r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
-    )
+    citation = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    newest = re.search(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert citation is not None
     assert newest is not None
     assert bbdg_ref.__version__ == citation[1] == newest[1] == version

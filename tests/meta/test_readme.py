@@ -21,9 +21,7 @@ def local_links(text: str) -> list[str]:
 
 
 def extract(name: str, readme: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", str(EXTRACT), name, str(readme)], capture_output=True, text=True, check=False
-    )
+    return subprocess.run(["bash", str(EXTRACT), name, str(readme)], capture_output=True, text=True, check=False)
 
 
 def test_the_training_command_installs_and_trains():
