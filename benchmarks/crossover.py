@@ -5,11 +5,13 @@
 3×3 layers, stride 1, zero padding 1, float32 to float32, binarising and packing included. Adding planes costs the less
 the rarer the ones; counting along the channels costs the same at every density. Both kernels are forced in turn, found
 to give the same floats, and timed; the crossover is the density where their least times meet, interpolated between the
-densities measured. (The least of many short turns: what else runs on the machine only ever adds to a time.) `bbdg_ref.ops.packed_plan.columns_are_faster` predicts it from the shapes alone.
+densities measured. (The least of many short turns: what else runs on the machine only ever adds to a time.)
+`bbdg_ref.ops.packed_plan.columns_are_faster` predicts it from shape and bits alone.
 """
 
 import argparse
 import itertools
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -19,7 +21,7 @@ from measuring import fix_threads, machine, write_tables
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--batch", type=int, nargs="+", default=[1, 4, 32])
-parser.add_argument("--repeats", type=int, default=25, help="timed turns of each contender")
+parser.add_argument("--repeats", type=int, default=60, help="timed turns of each contender")
 parser.add_argument("--turn", type=float, default=0.003, help="least seconds of a turn; short calls are repeated")
 parser.add_argument("--out", type=Path, default=Path("benchmarks/results/crossover"))
 arguments = parser.parse_args()
@@ -114,7 +116,7 @@ def row(name: str, batch: int) -> dict[str, object]:
             "predicted": told(predicted, f"{COLUMNS if chosen[-1] else 'planes'} always"),
             "plan loses at most, %": f"{100 * max(lost):.0f}",
             "_measured": measured, "_predicted": predicted, "_chosen": chosen,
-            "_seconds": [[key, values] for key, values in times.items()],
+            "_seconds": [[key, [min(v), statistics.median(v), max(v)]] for key, v in times.items()],
         }
     )  # fmt: skip
 
@@ -123,7 +125,7 @@ about = machine(arguments.threads, ["bbdg_ref", "numpy", "numba"])
 about |= {
     "repeats": arguments.repeats, "seed": 0, "densities": ", ".join(f"{density:g}" for density in DENSITIES),
     "the plan loses": "the chosen kernel's time over the faster one's, less 1, the largest of these densities",
-    "cost model": ", ".join(f"{name} {getattr(packed_plan, name):g}" for name in ("PLANE", "BLOCK", "WORD", "PIXELS")),
+    "cost model": ", ".join(f"{k} {v:g}" for k, v in vars(packed_plan).items() if k.isupper() and type(v) is float),
 }  # fmt: skip
 rows = [row(name, batch) for batch in arguments.batch for name in SHAPES]
 print(write_tables(arguments.out, "Adding planes against counting along the channels", about, rows))

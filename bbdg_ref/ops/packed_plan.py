@@ -259,9 +259,9 @@ def columns_are_faster(bits: NDArray[np.bool_], plan: Geometry) -> bool:
 
     Adding planes costs `PLANE` for every listed plane and block, and `BLOCK` for every output and word of a block;
     where the streams are not made word by word, `HALVED` or `ROW` for what has to be moved by bits, and `RUN` for every
-    row of the output that is. Counting along the channels costs `WORD` for every word of the window, eight pixels and eight
-    outputs, `PIXELS` for every output and eight pixels, and `READ` for every activation. (``benchmarks/crossover.py``
-    measures where the two meet.)
+    row of the output that is. Counting along the channels costs `WORD` for every word of the window, eight pixels and
+    eight outputs, `PIXELS` for every output and eight pixels, and `READ` for every activation.
+    (``benchmarks/crossover.py`` measures where the two meet.)
 
     Parameters
     ----------
