@@ -55,6 +55,7 @@ class PackedNetwork:
         self.folded = folded
         self._known: dict[Any, Any] = {}
         self._programs: dict[tuple[int, tuple[int, ...], bool], packed_program.Program] = {}
+        self._fits: dict[tuple[int, ...], bool] = {}
 
     def __call__(self, images: Real) -> Real:
         """Return the logits of a batch of images.
@@ -127,7 +128,13 @@ class PackedNetwork:
         return _plain(array)
 
     def _is_fast(self, images: Real) -> bool:
-        return packed_layout.fits(self.folded, images.shape[1:])
+        """Tell whether a program can be made for images of this size."""
+        shape = images.shape[1:]
+        known = self._fits.get(shape)
+        if known is None:
+            known = packed_layout.fits(self.folded, shape)
+            packed_program.remember(self._fits, shape, known)
+        return known
 
     def _program(self, images: Real, *, keep: bool) -> packed_program.Program:
         key = len(images), images.shape[1:], keep

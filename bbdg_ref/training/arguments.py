@@ -123,9 +123,7 @@ def _add_pruning(group: argparse._ArgumentGroup, pairs: str) -> None:
         "on the density over all binary layers; topk: the largest latent weights of each layer"
     )
     add("--prune", choices=["none", "penalty", "topk"], help=text)
-    text = (
-        "fraction of ones: with penalty the expected connections of all layers together, with topk in each layer"
-    )
+    text = "fraction of ones: with penalty the expected connections of all layers together, with topk in each layer"
     add("--density", type=_density, metavar="EC", help=text)
     text = f"the penalty's share of the total loss; default: the paper's for that EC, of the pairs (EC, gamma) {pairs}"
     add("--gamma", type=_gamma, help=text)
