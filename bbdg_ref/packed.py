@@ -96,6 +96,10 @@ class PackedConv:
         """Return the bits as an array of bool, of `shape`."""
         return self._weights.bits.copy()
 
+    def holds(self, bits: Bits) -> bool:
+        """Tell whether these are its bits."""
+        return np.array_equal(self._weights.bits, bits)
+
 
 @dataclass(frozen=True, eq=False)
 class PackedLinear:

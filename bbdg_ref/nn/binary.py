@@ -64,7 +64,7 @@ class BinaryConv2d(Module):
         self.latent = Parameter(uniform_fan_in((out_channels, in_channels, kernel_size, kernel_size), rng))
         self.weight_estimator: Estimator = EDE(t=1.0, k=1.0)
         self.activation_estimator: Estimator = EDE(t=1.0, k=1.0)
-        self._packed: tuple[NDArray[np.bool_], PackedConv] | None = None
+        self._packed: PackedConv | None = None
         self.choose(ops.select_positive(self.latent.value))
 
     def choose(self, selection: Selection) -> None:
@@ -83,12 +83,10 @@ class BinaryConv2d(Module):
 
     def packed(self) -> PackedConv:
         """Return the weights as they stand, packed; the same object as long as they do not change."""
-        domain = self.values()
-        known = self._packed
-        if known is None or known[0] is not self.bits or not _equal(known[1].domain, domain):
-            known = self.bits, PackedConv.from_bits(self.bits, domain)
-            self._packed = known
-        return known[1]
+        domain, known = self.values(), self._packed
+        if known is None or not (known.holds(self.bits) and _equal(known.domain, domain)):
+            self._packed = known = PackedConv.from_bits(self.bits, domain)
+        return known
 
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
         """Return conv(sign(x), W); in evaluation by exact counts, with one rounding to float32 at the end."""

@@ -6,7 +6,7 @@ from network_cases import DOMAINS, check_gradients, check_input_gradient, in_flo
 from oracles import binary_layer as oracle
 
 from bbdg_ref import nn, ops
-from bbdg_ref.nn import EDE, BinaryConv2d, Identity
+from bbdg_ref.nn import EDE, BinaryConv2d, General, Identity
 
 GEOMETRIES = [(1, 1), (2, 1), (1, 0), (2, 0)]
 
@@ -119,3 +119,21 @@ def test_bits_and_threshold_are_saved_and_the_choice_stays_until_the_next():
 
 def test_macs_are_weights_times_output_pixels():
     assert made("bipolar", stride=2).macs((2, 6, 8)) == 54 * 3 * 4
+
+
+def test_evaluation_follows_bits_and_domain_also_where_they_are_changed_in_place():
+    layer = BinaryConv2d(3, 4, 3, padding=1, domain=General(), rng=rng(0))
+    x = rng(1).standard_normal((2, 3, 5, 5)).astype(np.float32)
+
+    def check() -> None:
+        values = layer.values()
+        weight = np.where(layer.bits, values.beta, values.alpha)
+        expected = ops.conv2d(np.where(x > 0, 1.0, -1.0), weight, padding=1)
+        np.testing.assert_allclose(layer.forward(x, training=False), expected, rtol=1e-6, atol=1e-6)
+
+    check()
+    assert layer.packed() is layer.packed()
+    layer.bits[0] = ~layer.bits[0]
+    check()
+    layer.domain.tau.value[...] = 0.25
+    check()
