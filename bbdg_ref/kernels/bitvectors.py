@@ -16,12 +16,11 @@ channel costs more, by its reference count, than what is done with it.
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .vectors import INDEX, Builder, Value, repeat
+from .vectors import FEATURES, INDEX, Builder, Value, repeat
 
 WORDS = 8
 NARROW = 2
@@ -33,7 +32,6 @@ BYTE = ir.IntType(8)
 SHORT = ir.IntType(16)
 PLACE = ir.IntType(32)
 HALF = 32  # pixels of an int16 vector
-_FEATURES = llvmlite.binding.get_host_cpu_features()
 
 
 def bit_vector(words: int) -> ir.VectorType:
@@ -89,7 +87,7 @@ def call(builder: Builder, name: str, result: Any, *arguments: Value) -> Value:
 def full_add(builder: Builder, x: Value, y: Value, z: Value) -> tuple[Value, Value]:
     """Return the sum (x ^ y ^ z) and the carry (majority) of three planes."""
     wide = x.type.count == 8
-    if _FEATURES.get("avx512f") and (wide or _FEATURES.get("avx512vl")):
+    if FEATURES.get("avx512f") and (wide or FEATURES.get("avx512vl")):
         name = f"llvm.x86.avx512.pternlog.q.{64 * x.type.count}"
         # The eight bits of the last argument are the truth table, indexed by the bits of x, y, z.
         return tuple(call(builder, name, x.type, x, y, z, ir.IntType(32)(table)) for table in (0x96, 0xE8))  # type: ignore

@@ -13,19 +13,28 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import llvmlite.binding
+import numba
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 
+def _features() -> dict[str, bool]:
+    """Return what the machine can do for which Numba compiles (``NUMBA_CPU_NAME`` may name another than this one)."""
+    name, listed = numba.config.CPU_NAME, numba.config.CPU_FEATURES  # type: ignore[attr-defined]
+    if name in (None, "host") and listed is None:
+        return dict(llvmlite.binding.get_host_cpu_features())
+    return {feature[1:]: feature[0] == "+" for feature in (listed or "").split(",") if feature}
+
+
 def _lanes() -> int:
-    """Return how many float32 values one vector register of this machine holds."""
-    features = llvmlite.binding.get_host_cpu_features()
-    if features.get("avx512f"):
+    """Return how many float32 values one vector register holds."""
+    if FEATURES.get("avx512f"):
         return 16
-    return 8 if features.get("avx2") else 4
+    return 8 if FEATURES.get("avx2") else 4
 
 
+FEATURES = _features()
 LANES = _lanes()
 FLOAT = ir.FloatType()
 VECTOR = ir.VectorType(FLOAT, LANES)
