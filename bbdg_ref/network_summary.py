@@ -203,7 +203,7 @@ def summary(
 
     Parameters
     ----------
-    network : Network or FoldedNetwork
+    network : Network, FoldedNetwork or PackedNetwork
         As it is trained, or with batch norm folded in. The binary layers of a folded network are called
         ``block1.conv1`` and so on.
     image_shape : tuple of int, optional
@@ -241,8 +241,9 @@ def summary(
     resnet20, image 3 x 32 x 32: 18 binary layers, 16,704 binary weights, density 0.5...
     """
     if image_shape is None:
-        image_shape = getattr(network, "image_shape", None) or IMAGE_SHAPE
+        image_shape = getattr(getattr(network, "folded", network), "image_shape", None) or IMAGE_SHAPE
     shape = _image_shape(image_shape)
+    network = getattr(network, "folded", network)  # of a PackedNetwork
     if isinstance(network, FoldedNetwork):
         channels, entries, real = network.stem.weight.shape[1], _folded_layers(network, shape), _folded_numbers(network)
     elif hasattr(network, "binary_layers") and hasattr(network, "walk"):
@@ -250,7 +251,9 @@ def summary(
     else:
         mend = "build one with bbdg_ref.nn, or load it"
         got = type(network).__name__
-        raise TypeError(_checks.message("summary", "network", "a Network or a FoldedNetwork", got, mend))
+        raise TypeError(
+            _checks.message("summary", "network", "a Network, a FoldedNetwork or a PackedNetwork", got, mend)
+        )
     if channels != shape[0]:
         expected, mend = f"(channels, height, width) with {channels} channels", "give the shape of one image"
         raise ValueError(_checks.message("summary", "image_shape", expected, str(shape), mend))

@@ -5,7 +5,7 @@ is `bbdg_ref.spec.popcount_conv`; what runs is planned for the shapes at hand (`
 same floats, bit for bit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -53,7 +53,7 @@ class PackedConv:
     words: Words
     in_channels: int
     domain: Domain
-    _weights: PackedWeights
+    _weights: PackedWeights = field(repr=False)
 
     @classmethod
     def from_bits(cls, bits: npt.ArrayLike, domain: Domain) -> Self:
@@ -96,6 +96,10 @@ class PackedConv:
         """Return the bits as an array of bool, of `shape`."""
         return self._weights.bits.copy()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle bits and domain alone, not what was planned for them."""
+        return type(self).from_bits, (self._weights.bits, self.domain)
+
     def holds(self, bits: Bits) -> bool:
         """Tell whether these are its bits."""
         return np.array_equal(self._weights.bits, bits)
@@ -126,7 +130,7 @@ class PackedLinear:
     words: Words
     in_features: int
     domain: Domain
-    _weights: PackedWeights
+    _weights: PackedWeights = field(repr=False)
 
     @classmethod
     def from_bits(cls, bits: npt.ArrayLike, domain: Domain) -> Self:
@@ -168,6 +172,10 @@ class PackedLinear:
         """Return the bits as an array of bool, of `shape`."""
         return self._weights.bits[:, :, 0, 0].copy()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle bits and domain alone, not what was planned for them."""
+        return type(self).from_bits, (self._weights.bits[:, :, 0, 0], self.domain)
+
 
 @dataclass(frozen=True, eq=False)
 class PackedActivations:
@@ -194,7 +202,13 @@ class PackedActivations:
     size: Pair
 
     def __post_init__(self) -> None:
-        name, stored = "PackedActivations", -(-self.size[0] * self.size[1] // 64)
+        name = "PackedActivations"
+        if not isinstance(self.size, tuple | list) or len(self.size) != 2:
+            got = repr(self.size)
+            raise ValueError(_checks.message(name, "size", "(height, width)", got, "give two integers"))
+        height, width = (_checks.integer(name, "size", side, 1) for side in self.size)
+        object.__setattr__(self, "size", (height, width))
+        stored = -(-height * width // 64)
         fits = isinstance(self.words, np.ndarray) and self.words.dtype == np.uint64 and self.words.ndim == 3
         if not fits or self.words.shape[2] != stored or self.words.size == 0:
             got = f"{getattr(self.words, 'dtype', type(self.words).__name__)} of shape {np.shape(self.words)}"
@@ -218,14 +232,10 @@ class PackedActivations:
         Raises
         ------
         TypeError, ValueError
-            If x is not such an array, or holds NaN or infinity.
+            If x is not such an array, or holds NaN.
         """
-        array = _checks.real_array("PackedActivations.from_values", "x", x)
-        if array.ndim != 4:
-            got = f"shape {array.shape}"
-            expected = "an array of shape (batch, channels, height, width)"
-            mend = "add the axes that are missing"
-            raise ValueError(_checks.message("PackedActivations.from_values", "x", expected, got, mend))
+        array = _activations("PackedActivations.from_values", x, 4, "(batch, channels, height, width)")
+        _refuse_nan("PackedActivations.from_values", array)
         words = ops.pack_signs(array.reshape(*array.shape[:2], -1), axis=2)
         return cls(words, (array.shape[2], array.shape[3]))
 
@@ -259,7 +269,7 @@ def packed_conv2d(
     stride, padding : int or (int, int)
         Vertical and horizontal, up to 4096. Padding contributes nothing: it is neither -1 nor +1.
     out : ndarray of float32, optional
-        Where to write the result: contiguous, of the result's shape, apart from x.
+        Where to write the result: contiguous, of the result's shape, apart from x. Undefined if NaN is refused.
 
     Returns
     -------
@@ -275,7 +285,7 @@ def packed_conv2d(
     Notes
     -----
     About ``batch * pixels * min(ones, zeros) / 512`` full-adder steps, and one expansion of every count. The first call
-    for a shape plans it; the weight remembers the plan.
+    for a shape plans it; the weight remembers the last eight plans.
 
     Examples
     --------

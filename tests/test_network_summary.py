@@ -236,7 +236,11 @@ def test_the_table_shows_the_numbers_under_their_accounting():
 @pytest.mark.parametrize(
     ("arguments", "kind", "text"),
     [
-        ((np.ones(3),), TypeError, "summary: network must be a Network or a FoldedNetwork; got ndarray"),
+        (
+            (np.ones(3),),
+            TypeError,
+            "summary: network must be a Network, a FoldedNetwork or a PackedNetwork; got ndarray",
+        ),
         ((network(), (32, 32)), ValueError, "image_shape must be (channels, height, width)"),
         ((network(), 32), ValueError, "image_shape must be (channels, height, width)"),
         ((network(), (3, 32, 0)), ValueError, "image_shape must be an integer of at least 1; got 0"),

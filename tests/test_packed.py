@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -433,3 +434,19 @@ def test_a_layer_serves_several_threads_at_once():
         sys.setswitchinterval(interval)
     for i, answer in zip(order, answers, strict=True):
         same_floats(answer, wanted[i])
+
+
+def test_packed_weights_are_pickled_without_their_plans():
+    weight = PackedConv.from_bits(np.random.default_rng(0).random((4, 3, 3, 3)) < 0.5, DOMAIN)
+    x = np.random.default_rng(1).standard_normal((2, 3, 8, 8)).astype(np.float32)
+    fresh = len(pickle.dumps(weight))
+    y = packed_conv2d(x, weight)
+    assert len(pickle.dumps(weight)) == fresh
+    assert "PackedWeights" not in repr(weight)
+    np.testing.assert_array_equal(packed_conv2d(x, pickle.loads(pickle.dumps(weight))), y)
+
+
+@pytest.mark.parametrize("size", [(-8, -8), (8.0, 8), (8, 8, 1), 8])
+def test_packed_activations_refuse_a_size_that_is_none(size):
+    with pytest.raises((ValueError, TypeError), match="PackedActivations: size must be"):
+        PackedActivations(np.zeros((1, 1, 1), np.uint64), size)

@@ -83,6 +83,8 @@ def read_images(path: Path, model: Model, *, data_format: str = "auto", statisti
     if data_format in ("npy", "npz"):
         pixels, labels = _read_arrays(path, data_format)
         if pixels.dtype == np.float32:
+            if statistics != "auto":
+                raise Refused("--statistics has no effect on float32 images, which are normalised: leave it out")
             return Images(pixels, labels, None, None, f"{len(pixels)} of {path}, float32: taken as normalised already")
         name, why = _statistics(statistics, model, None)
         label = str(path)

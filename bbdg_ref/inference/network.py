@@ -1,5 +1,6 @@
 """A packed network: images in, logits out, equal to `bbdg_ref.spec.evaluation` in every bit."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ class PackedNetwork:
     Parameters
     ----------
     folded : FoldedNetwork
-        The network, batch norm folded in: the definition of what is computed. Kept as the attribute ``folded``.
+        The network, batch norm folded in: the definition of what is computed. Kept as the attribute ``folded``; its
+        arrays become read-only, since what is laid out would not follow them.
 
     Notes
     -----
@@ -52,6 +54,7 @@ class PackedNetwork:
                 _checks.message("PackedNetwork", "folded", "a FoldedNetwork", got, "use compile_network for a Network")
             )
         _check(folded)
+        _freeze(folded)
         self.folded = folded
         self._known: dict[Any, Any] = {}
         self._programs: dict[tuple[int, tuple[int, ...], bool], packed_program.Program] = {}
@@ -75,10 +78,10 @@ class PackedNetwork:
             If the images are not such an array.
         """
         images = self._checked(images)
-        if not self._is_fast(images):
-            return evaluate(self.folded, images).logits
+        runs = _runs(len(images))
+        if not self.is_fast(images.shape[1:]):
+            return np.concatenate([evaluate(self.folded, images[run]).logits for run in runs])
         logits = np.empty((len(images), len(self.folded.classifier.bias)), np.float32)
-        runs = [slice(first, first + TOGETHER) for first in range(0, len(images), TOGETHER)]
         programs = [self._program(images[run], keep=False) for run in runs]
 
         def work(first: int, last: int) -> None:
@@ -108,7 +111,7 @@ class PackedNetwork:
             If the images are not such an array.
         """
         images = self._checked(images)
-        if not self._is_fast(images):
+        if not self.is_fast(images.shape[1:]):
             return evaluate(self.folded, images)
         logits = np.empty((len(images), len(self.folded.classifier.bias)), np.float32)
         program = self._program(images, keep=True)
@@ -119,6 +122,9 @@ class PackedNetwork:
         channels = self.folded.stem.weight.shape[1]
         size = "height, width" if self.folded.image_shape is None else "{}, {}".format(*self.folded.image_shape[1:])
         expected = f"a non-empty array of float32 of shape (batch, {channels}, {size})"
+        if np.size(images) == 0:
+            got = f"shape {np.shape(images)}"
+            raise ValueError(_checks.message("PackedNetwork", "images", expected, got, "pass at least one image"))
         array = _checks.real_array("PackedNetwork", "images", images)
         shape = self.folded.image_shape or (channels, *array.shape[2:])
         if array.dtype != np.float32:
@@ -127,12 +133,26 @@ class PackedNetwork:
             raise ValueError(_checks.message("PackedNetwork", "images", expected, f"shape {array.shape}", MEND))
         return _plain(array)
 
-    def _is_fast(self, images: Real) -> bool:
-        """Tell whether a program can be made for images of this size."""
-        shape = images.shape[1:]
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the network alone, not what was laid out for it."""
+        return type(self), (self.folded,)
+
+    def is_fast(self, shape: tuple[int, ...]) -> bool:
+        """Tell whether images of a shape are served by the kernels, or slowly by the definition.
+
+        Parameters
+        ----------
+        shape : (int, int, int)
+            Channels, height and width of an image.
+
+        Returns
+        -------
+        bool
+        """
         known = self._fits.get(shape)
         if known is None:
-            known = packed_layout.fits(self.folded, shape)
+            channels, height, width = shape
+            known = packed_layout.fits(self.folded, (channels, height, width))
             packed_program.remember(self._fits, shape, known)
         return known
 
@@ -143,6 +163,29 @@ class PackedNetwork:
             program = packed_layout.build(self.folded, images.shape[1:], len(images), self._known, keep=keep)
             packed_program.remember(self._programs, key, program)
         return program
+
+
+def _runs(images: int) -> list[slice]:
+    """Cut a batch into runs of `TOGETHER` images, and the rest into powers of two: few programs serve every batch."""
+    runs, first, size = [], 0, TOGETHER
+    while first < images:
+        while size > images - first:
+            size //= 2
+        runs.append(slice(first, first + size))
+        first += size
+    return runs
+
+
+def _freeze(part: Any) -> None:
+    """Make all arrays of a folded network read-only."""
+    if isinstance(part, np.ndarray):
+        part.flags.writeable = False
+    elif isinstance(part, tuple):
+        for each in part:
+            _freeze(each)
+    elif dataclasses.is_dataclass(part):
+        for name in vars(part):
+            _freeze(getattr(part, name))
 
 
 def _check(folded: FoldedNetwork) -> None:

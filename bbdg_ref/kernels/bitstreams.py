@@ -230,7 +230,7 @@ def fill_streams(
     row : uint64 (at least ceil(height * width / 64) + 1,)
         Scratch memory.
     streams : uint64 (flat channels, step_v * step_h, length)
-        The result. Bits outside the images are not written.
+        The result. Bits outside the images are not written, but for those of an image's last piece.
     """
     pixels = height * width
     stored = (pixels + 63) // 64
@@ -238,8 +238,10 @@ def fill_streams(
     halved = step_v == 2 and step_h == 2 and 2 * grid_width == width and 4 * pitch == pixels and pixels % 64 == 0
     halved = halved and (width == 8 or width == 16 or width == 32)
     phases = step_v * step_h
+    in_line = step_v == 1 and step_h == 1 and grid_width == width
     shorts, stored_shorts = streams.view(np.uint16), bits.view(np.uint16)
     streams_p, bits_p = address(streams), address(bits)
+    row_shorts = row.view(np.uint16)
     nans = 0
     for image in range(images):
         for channel in range(channels):
@@ -267,6 +269,10 @@ def fill_streams(
             if packed:
                 for word in range(stored):
                     row[word] = bits[number * stored + word]
+            if in_line:  # the rows lie behind one another already; what follows the last one is masked
+                for piece in range((pixels + PIECE - 1) // PIECE):
+                    shorts[at * 4 + image * (pitch // PIECE) + piece] = row_shorts[piece]
+                continue
             for line in range(height):
                 to = (at + line % step_v * step_h * length) * 64 + image * pitch + line // step_v * grid_width
                 split_row(row, line * width, width, step_h, streams, to, length * 64)

@@ -1,5 +1,6 @@
 """The binary convolution: bits of the activations times two-valued weights."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,9 @@ class BinaryConv2d(Module):
 
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
         """Return conv(sign(x), W); in evaluation by exact counts, with one rounding to float32 at the end."""
-        if not training and x.dtype == np.float32:
-            return packed_conv2d(x, self.packed(), stride=self.stride, padding=self.padding)
+        if not training and x.dtype == np.float32 and x.size > 0:
+            with contextlib.suppress(ValueError):  # NaN, which has no sign: left to what follows, as in training
+                return packed_conv2d(x, self.packed(), stride=self.stride, padding=self.padding)
         a, s = ops.sign(x), self.signs()
         weight = self.domain.weights(self.latent.value, s)
         if training:

@@ -60,7 +60,7 @@ class ColumnGeometry:
     valid: NDArray[np.bool_]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def column_geometry(batch: int, channels: int, size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> ColumnGeometry:
     """Plan a convolution of the given shapes.
 

@@ -18,7 +18,7 @@ from ..spec.popcount_conv import popcount_conv2d as defined_popcount_conv2d
 from .column_plan import ColumnGeometry, ColumnWeights, column_geometry, column_weights
 from .packed_plan import UNCACHED, Geometry, Lists, columns_are_faster, counting_lists, geometry
 
-__all__ = ["PackedWeights", "packed_kernels_take", "plain", "popcount_conv2d"]
+__all__ = ["PackedWeights", "aligned_empty", "packed_affine", "packed_kernels_take", "plain", "popcount_conv2d"]
 
 Float = NDArray[np.float32]
 Level = float | NDArray[np.float64]
@@ -180,7 +180,7 @@ class PreparedColumns:
 def _keep(known: dict[Any, Any], key: Any, value: Any) -> None:
     """Add an entry; the oldest one goes where there are `KEPT`."""
     with _lock:
-        if len(known) >= KEPT:
+        if key not in known and len(known) >= KEPT:
             del known[next(iter(known))]
         known[key] = value
 
@@ -274,7 +274,17 @@ def _by_columns(
 
 
 def aligned_empty(shape: tuple[int, ...]) -> Float:
-    """Return an uninitialised float32 array that begins at a cache line, whatever NumPy's allocator does."""
+    """Return an uninitialised float32 array that begins at a cache line, whatever NumPy's allocator does.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Its shape.
+
+    Returns
+    -------
+    ndarray of float32
+    """
     size = math.prod(shape)
     memory = np.empty(size + 16, np.float32)
     first = -_address(memory) % 64 // 4

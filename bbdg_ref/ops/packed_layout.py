@@ -17,6 +17,7 @@ from .packed_program import Program, Step
 __all__ = ["build", "fits"]
 
 STEM, REAL, STRIDE_PAD, BINARY, COLUMNS, CLASSIFIER = range(6)
+MOST_LISTS = 256  # of all layers and sizes, that a network keeps
 Shape = tuple[int, int, int]
 Found = list[tuple[int, tuple[int, ...]]]  # offsets and shapes
 
@@ -170,13 +171,16 @@ class Builder:
             self.columns(layer, source, shape, target, shortcut, result)
             return
         key = id(layer), plan.words, plan.kinds.tobytes()
-        if key not in self.known:
-            self.known[key] = counting_lists(layer.bits, plan)
+        lists = self.known.get(key)
+        if lists is None:
+            if len(self.known) >= MOST_LISTS:
+                self.known.clear()
+            self.known[key] = lists = counting_lists(layer.bits, plan)
         self.steps.append(
             Step(
                 BINARY, batch=self.batch, source=source, target=target, shortcut=shortcut, result=result,
                 channels=shape[0], height=shape[1], width=shape[2], outputs=after[0],
-                **self.layout(plan, after), **self.weights(layer, self.known[key]),
+                **self.layout(plan, after), **self.weights(layer, lists),
             )
         )  # fmt: skip
 

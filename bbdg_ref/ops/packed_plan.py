@@ -116,6 +116,8 @@ def _runs(
     outputs: Pair, chunk: int, pitch: int, grid_width: int, pixels: int, blocks: int
 ) -> tuple[Integers, Integers]:
     """Return the rows of the output as runs of pixels, cut where blocks end, in the order of the blocks."""
+    if outputs[1] == grid_width:  # the rows lie behind one another
+        outputs, grid_width = (1, outputs[0] * outputs[1]), outputs[0] * outputs[1]
     runs: list[tuple[int, int, int, int, int]] = []
     for image in range(chunk):
         for row in range(outputs[0]):
@@ -130,7 +132,7 @@ def _runs(
     return np.ascontiguousarray(table[:, 1:].T), np.searchsorted(table[:, 0], np.arange(blocks + 1))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def geometry(batch: int, size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Geometry:
     """Plan a convolution of the given shapes.
 
@@ -259,7 +261,7 @@ def columns_are_faster(bits: NDArray[np.bool_], plan: Geometry) -> bool:
 
     Adding planes costs `PLANE` for every listed plane and block, and `BLOCK` for every output and word of a block;
     where the streams are not made word by word, `HALVED` or `ROW` for what has to be moved by bits, and `RUN` for every
-    row of the output that is. Counting along the channels costs `WORD` for every word of the window, eight pixels and
+    run of the output that is. Counting along the channels costs `WORD` for every word of the window, eight pixels and
     eight outputs, `PIXELS` for every output and eight pixels, and `READ` for every activation.
     (``benchmarks/crossover.py`` measures where the two meet.)
 
@@ -281,12 +283,15 @@ def columns_are_faster(bits: NDArray[np.bool_], plan: Geometry) -> bool:
     [True, False]
     """
     out, channels, *kernel = bits.shape
+    if plan.stride[0] * plan.stride[1] > 4 * kernel[0] * kernel[1]:  # most phases would be made for nothing
+        return True
     flat = bits.reshape(out, -1)
     ones = np.count_nonzero(flat, axis=1)
     listed = np.append(np.minimum(ones, flat.shape[1] - ones), flat.shape[1])
     steps = int((-(-listed // STEP)).sum()) * STEP
     blocks = -(-plan.batch * plan.pitch // (64 * plan.words))
-    moved = channels * _stream_cost(plan) + (0.0 if plan.aligned else RUN * out * plan.output_size[0])
+    runs = 1 if plan.output_size[1] == plan.grid_width else plan.output_size[0]
+    moved = channels * _stream_cost(plan) + (0.0 if plan.aligned else RUN * out * runs)
     by_planes = blocks * (steps * PLANE + out * BLOCK * plan.words) + plan.batch * moved
     eights = -(-plan.output_size[0] * plan.output_size[1] // PIECE) * 2 * plan.batch
     words = kernel[0] * kernel[1] * -(-channels // 64)
@@ -298,7 +303,7 @@ def _stream_cost(plan: Geometry) -> float:
     """Return the cost of moving one channel of one image into its streams."""
     height, width = plan.size
     pixels = height * width
-    if plan.stride == (1, 1) and plan.grid_width == width and pixels % PIECE == 0:
-        return 0.0
+    if plan.stride == (1, 1) and plan.grid_width == width:
+        return 0.0 if pixels % PIECE == 0 else HALVED
     halves = plan.stride == (2, 2) and 2 * plan.grid_width == width and 4 * plan.pitch == pixels
     return HALVED if halves and width in (8, 16, 32) and pixels % 64 == 0 else ROW * (height + 1)

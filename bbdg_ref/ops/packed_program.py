@@ -20,7 +20,7 @@ from ..spec.evaluation import Evaluation
 __all__ = ["Memory", "Program", "Step", "kept", "remember", "run", "share_out"]
 
 _lock = threading.Lock()
-KEPT = 8  # programs that a network keeps
+KEPT = 16  # programs that a network keeps
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def remember(known: dict[Any, Any], key: Any, value: Any) -> None:
         What to add.
     """
     with _lock:
-        if len(known) >= KEPT:
+        if key not in known and len(known) >= KEPT:
             del known[next(iter(known))]
         known[key] = value
 

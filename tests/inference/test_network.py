@@ -1,6 +1,7 @@
 """A packed network is the definition of inference, bit for bit, and the trained network but for rounding."""
 
 import os
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from packed_cases import WAYS, NetworkCase, check_network
 from bbdg_ref import nn
 from bbdg_ref.datasets import synthetic
 from bbdg_ref.inference import PackedNetwork, compile_network, fold, save_packed
+from bbdg_ref.inference.network import _runs as packed_runs
 from bbdg_ref.nn import BatchNorm, BinaryConv2d, Network
 from bbdg_ref.ops import packed_layout
 from bbdg_ref.pruning import TopK
@@ -305,7 +307,7 @@ def test_programs_are_laid_out_once(monkeypatch):
     images = normal(70, 3, 16, 16)
     for _ in range(3):
         built(images), built(images[:32]), built(images[:6])
-    assert sorted(given[2] for given in calls) == ([6, 32] if packed_layout.fits(built.folded, (3, 16, 16)) else [])
+    assert sorted(given[2] for given in calls) == ([2, 4, 32] if packed_layout.fits(built.folded, (3, 16, 16)) else [])
 
 
 # ------------------------------------------------------------------------------------------------------- refusals
@@ -323,7 +325,7 @@ REFUSED = [
     (PACKED, normal(3, 16, 16), ValueError, r"got shape \(3, 16, 16\); normalise the images as in training"),
     (PACKED, normal(2, 3, 16), ValueError, r"got shape \(2, 3, 16\)"),
     (PACKED, normal(3), ValueError, r"got shape \(3,\)"),
-    (PACKED, normal(0, 3, 16, 16), ValueError, r"an empty array of shape \(0, 3, 16, 16\)"),
+    (PACKED, normal(0, 3, 16, 16), ValueError, r"got shape \(0, 3, 16, 16\); pass at least one image"),
     (PACKED, np.zeros((1, 3, 16, 16)), TypeError, "got dtype float64"),
     (PACKED, np.zeros((1, 3, 16, 16), np.uint8), TypeError, "got dtype uint8"),
     (PACKED, np.zeros((1, 3, 16, 16), bool), TypeError, "got bool"),
@@ -360,3 +362,24 @@ def test_the_image_shape_is_kept():
     assert packed.folded.image_shape == (3, 16, 16)
     with pytest.raises(ValueError, match="fold: image_shape"):
         compile_network(small("resnet20"), image_shape=(1, 16, 16))
+
+
+def test_any_batch_is_cut_into_few_sizes():
+    for images in range(1, 100):
+        runs = packed_runs(images)
+        assert [image for run in runs for image in range(images)[run]] == list(range(images))
+        assert {run.stop - run.start for run in runs} <= {1, 2, 4, 8, 16, 32}
+
+
+def test_a_packed_network_is_pickled_without_what_was_laid_out():
+    network = compile_network(nn.resnet20(width=4, rng=np.random.default_rng(0)))
+    images = np.random.default_rng(1).standard_normal((3, 3, 32, 32)).astype(np.float32)
+    fresh = len(pickle.dumps(network))
+    logits = network(images)
+    written = pickle.dumps(network)
+    assert len(written) == fresh
+    np.testing.assert_array_equal(pickle.loads(written)(images), logits)
+    with pytest.raises(ValueError, match="read-only"):
+        network.folded.classifier.bias[0] = 1.0
+    assert network.is_fast((3, 32, 32))
+    assert not network.is_fast((3, 36, 36))
