@@ -12,7 +12,7 @@ from ..spec.conv2d import output_size
 from ..spec.evaluation import BinaryLayer, Block, Classifier, FoldedNetwork, RealLayer
 from .column_plan import column_geometry, column_weights
 from .packed_plan import PIECE, Geometry, Lists, columns_are_faster, counting_lists, geometry
-from .packed_program import Program, Step
+from .packed_program import Program, Step, aligned_zeros
 
 __all__ = ["build", "fits"]
 
@@ -41,7 +41,9 @@ class Arena:
 
     def array(self) -> NDArray[Any]:
         """Return them all."""
-        return np.concatenate([*self.parts, np.zeros(16, self.dtype)])
+        together = aligned_zeros(self.size + 16, self.dtype)
+        np.concatenate(self.parts or [together[:0]], out=together[: self.size])
+        return together
 
 
 @dataclass(eq=False)
