@@ -182,6 +182,55 @@ def halve(words: int, count: int, width: int, target: int, apart: int) -> None:
         done += 1
 
 
+def _copy_maps(pieces: int) -> Callable[..., Any]:
+    """Return the intrinsic that copies the bits of every channel, `pieces` uint16 at a time."""
+
+    @intrinsic
+    def copy_maps(_context, source, source_step, target, target_step, channels, times):  # type: ignore
+        """Copy `times` times `pieces` uint16 of every channel; the steps from channel to channel count uint16."""
+
+        def generate(context, builder, signature, arguments):  # type: ignore
+            source, source_step, target, target_step, channels, times = arguments
+            source, target = at(builder, source, SHORT, INDEX(0)), at(builder, target, SHORT, INDEX(0))
+            kind = ir.VectorType(SHORT, pieces)
+
+            def one_channel(channel, _state):  # type: ignore
+                here = builder.gep(source, [builder.mul(channel, source_step)])
+                there = builder.gep(target, [builder.mul(channel, target_step)])
+
+                def one_part(number, _state):  # type: ignore
+                    begin = builder.mul(number, INDEX(pieces))
+                    value = load_as(builder, builder.gep(here, [begin]), kind, 2)
+                    store_as(builder, value, builder.gep(there, [begin]), 2)
+                    return []
+
+                repeat(builder, times, [], one_part)
+                return []
+
+            repeat(builder, channels, [], one_channel)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 6), generate
+
+    return copy_maps
+
+
+copy_maps_32, copy_maps_16, copy_maps_4, copy_maps_1 = (_copy_maps(pieces) for pieces in (32, 16, 4, 1))
+
+
+@compiled
+def copy_maps(source: int, source_step: int, target: int, target_step: int, channels: int, pieces: int) -> None:
+    """Copy `pieces` uint16 of bits of every channel of an image from one address to another."""
+    if pieces % 32 == 0:
+        copy_maps_32(source, source_step, target, target_step, channels, pieces // 32)
+    elif pieces % 16 == 0:
+        copy_maps_16(source, source_step, target, target_step, channels, pieces // 16)
+    elif pieces % 4 == 0:
+        copy_maps_4(source, source_step, target, target_step, channels, pieces // 4)
+    else:
+        copy_maps_1(source, source_step, target, target_step, channels, pieces)
+
+
 @compiled
 def sign_row(x: Array, x_at: int, count: int, bits: Array) -> int:
     """Write the bits of ``x[x_at : x_at + count] > 0`` to the words `bits`; bits beyond them in the last word are 0.
@@ -239,22 +288,19 @@ def fill_streams(
     halved = halved and (width == 8 or width == 16 or width == 32)
     phases = step_v * step_h
     in_line = step_v == 1 and step_h == 1 and grid_width == width
-    shorts, stored_shorts = streams.view(np.uint16), bits.view(np.uint16)
+    shorts = streams.view(np.uint16)
     streams_p, bits_p = address(streams), address(bits)
     row_shorts = row.view(np.uint16)
     nans = 0
     for image in range(images):
+        if whole and packed:
+            here = bits_p + 8 * (first + image) * channels * stored
+            there = streams_p + 8 * front + 2 * image * (pitch // PIECE)
+            copy_maps(here, 4 * stored, there, 4 * length, channels, pixels // PIECE)
+            continue
         for channel in range(channels):
             number = (first + image) * channels + channel
             at = channel * phases * length + front
-            if whole and packed:
-                if pitch == pixels and pixels % 64 == 0:
-                    for word in range(stored):
-                        streams[at + image * stored + word] = bits[number * stored + word]
-                else:
-                    for piece in range(pixels // PIECE):
-                        shorts[at * 4 + image * (pitch // PIECE) + piece] = stored_shorts[number * stored * 4 + piece]
-                continue
             if whole:
                 nans |= sign_pieces(x, number * pixels, pixels // PIECE, shorts, at * 4 + image * (pitch // PIECE))
                 continue

@@ -20,7 +20,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .vectors import FEATURES, INDEX, Builder, Value, repeat
+from .vectors import FEATURES, INDEX, Builder, Value, repeat, shuffle
 
 WORDS = 8
 NARROW = 2
@@ -117,18 +117,17 @@ def _count(words: int) -> Callable[..., Any]:
     vector = bit_vector(words)
 
     @intrinsic
-    def count(_context, planes, planes_at, places, first, last, counter, counter_at):  # type: ignore
+    def count(_context, planes, places, first, last, counter):  # type: ignore
         """Count, for every pixel of a block, the ones in the planes whose places are ``places[first:last]``.
 
-        A place is counted in words from `planes_at`; there are a multiple of `GROUP` and at most `LONGEST` of them. The
+        A place is counted in words; there are a multiple of `GROUP` and at most `LONGEST` of them. The
         count is written as `SLICES` planes.
         """
 
         def generate(context, builder, signature, arguments):  # type: ignore
-            planes, planes_at, places, first, last, counter, counter_at = arguments
-            planes = at(builder, planes, WORD, planes_at)
+            planes, places, first, last, counter = arguments
+            planes, counter = (at(builder, place, WORD, INDEX(0)) for place in (planes, counter))
             places = at(builder, places, PLACE, first)
-            counter = at(builder, counter, WORD, counter_at)
 
             def add_group(step, state):  # type: ignore
                 here = builder.gep(places, [builder.mul(step, INDEX(GROUP))])
@@ -149,139 +148,126 @@ def _count(words: int) -> Callable[..., Any]:
                 store_as(builder, bit, builder.gep(counter, [INDEX(number * words)]), 8)
             return context.get_dummy_value()
 
-        index = types.intp
-        return types.void(*[index] * 7), generate
+        return types.void(*[types.intp] * 5), generate
 
     return count
 
 
-def _add_counter(words: int) -> Callable[..., Any]:
-    """Return the intrinsic that adds one bit-sliced counter to a longer one."""
-    vector = bit_vector(words)
+def _interleaved(builder: Builder, first: Value, second: Value) -> list[Value]:
+    """Return the elements of two vectors in turn: from the first half of every 16 bytes, and from the second half."""
+    lanes = first.type.count
+    apart = 128 // first.type.element.width
+    halves = []
+    for half in (0, apart // 2):
+        pairs = [
+            (lane, lanes + lane) for begin in range(half, lanes, apart) for lane in range(begin, begin + apart // 2)
+        ]
+        halves.append(shuffle(builder, first, second, [lane for pair in pairs for lane in pair]))
+    return halves
+
+
+def _turned(builder: Builder, squares: Value) -> Value:
+    """Turn squares of bits by a right angle: bit i of byte 7 - j of every 64-bit word becomes bit j of its byte i."""
+    octets, vector = ir.VectorType(BYTE, squares.type.count * 8), squares.type
+    data = builder.bitcast(squares, octets)
+    if FEATURES.get("gfni") and FEATURES.get("avx512vl"):
+        # The instruction multiplies every byte with a matrix of bits, of which byte 7 - j is the row j; here byte i is
+        # the i-th unit vector, which picks the column i.
+        units = ir.Constant(octets, [1 << i for i in range(8)] * vector.count)
+        name = f"llvm.x86.vgf2p8affineqb.{8 * octets.count}"
+        return builder.bitcast(call(builder, name, octets, units, data, BYTE(0)), vector)
+    reversed_bytes = [8 * word + 7 - i for word in range(vector.count) for i in range(8)]
+    squares = builder.bitcast(shuffle(builder, data, data, reversed_bytes), vector)
+    for distance, mask in ((7, 0x00AA00AA00AA00AA), (14, 0x0000CCCC0000CCCC), (28, 0x00000000F0F0F0F0)):
+        # Off-diagonal quarters of 2 x 2, 4 x 4 and 8 x 8 squares change places.
+        apart = constant(vector, distance)
+        moved = builder.and_(builder.xor(squares, builder.lshr(squares, apart)), constant(vector, mask))
+        squares = builder.xor(squares, builder.xor(moved, builder.shl(moved, apart)))
+    return squares
+
+
+def _counts(builder: Builder, counter: Value, words: int) -> list[Value]:
+    """Return the counts of a block as bytes, in the order of the pixels, from the `SLICES` planes of a counter.
+
+    Byte j of the planes holds the bits of 8 pixels; brought together, the last plane first, those of all planes are a
+    square of bits, which is turned. The bytes are brought together by interleaving planes, then pairs, then fours,
+    within 16 bytes as the machine does it; so the planes' pairs of bytes are laid out beforehand such that all ends up
+    in order.
+    """
+    lanes = words // 2  # of 16 bytes
+    vectors = [ir.VectorType(kind, words * 64 // kind.width) for kind in (SHORT, BYTE, SHORT, PLACE)]
+    ordered = [lanes * place + lane for lane in range(lanes) for place in range(8)]
+    planes = []
+    for number in reversed(range(SLICES)):
+        plane = load_as(builder, builder.gep(counter, [INDEX(number * words)]), vectors[0], 8)
+        planes.append(shuffle(builder, plane, plane, ordered) if lanes > 1 else plane)
+    # Each round interleaves neighbours; the results of a pair are (first half, second half).
+    groups = [[plane] for plane in planes]
+    for vector in vectors[1:]:
+        merged = []
+        for low, high in zip(groups[::2], groups[1::2], strict=True):
+            pairs = zip(low, high, strict=True)
+            merged.append(
+                [
+                    part
+                    for x, y in pairs
+                    for part in _interleaved(builder, *(builder.bitcast(v, vector) for v in (x, y)))
+                ]
+            )
+        groups = merged
+    return [_turned(builder, builder.bitcast(part, bit_vector(words))) for part in groups[0]]
+
+
+def _expand(words: int, finish: Callable[..., Value], again: bool) -> Callable[..., Any]:
+    """Return the intrinsic that turns `SLICES` counter planes into one int16 a pixel, or adds them to what is there."""
+    size = 8 * words  # counts of a vector of bytes
+    octets, run = ir.VectorType(BYTE, size), min(size, HALF)
+    shorts = ir.VectorType(SHORT, run)
 
     @intrinsic
-    def add_counter(_context, added, total):  # type: ignore
-        """Add the `SLICES` planes at the address `added` to the ``2 * SLICES`` planes at `total`."""
-
-        def generate(context, builder, signature, arguments):  # type: ignore
-            added, total = (at(builder, place, WORD, INDEX(0)) for place in arguments)
-            carry = constant(vector, 0)
-            for number in range(2 * SLICES):
-                place = builder.gep(total, [INDEX(number * words)])
-                bit = load_as(builder, place, vector, 8)
-                if number < SLICES:
-                    other = load_as(builder, builder.gep(added, [INDEX(number * words)]), vector, 8)
-                    bit, carry = full_add(builder, bit, other, carry)
-                else:
-                    bit, carry = builder.xor(bit, carry), builder.and_(bit, carry)
-                store_as(builder, bit, place, 8)
-            return context.get_dummy_value()
-
-        return types.void(types.intp, types.intp), generate
-
-    return add_counter
-
-
-def _expand(words: int, finish: Callable[..., Value]) -> Callable[..., Any]:
-    """Return the intrinsic that turns up to `SLICES` counter planes into one int16 a pixel."""
-    octets, shorts = ir.VectorType(BYTE, 64), ir.VectorType(SHORT, HALF)
-
-    @intrinsic
-    def expand(  # type: ignore
-        _context, counter, counter_at, slices, start, start_at, starts, starts_at, shared, result, result_at
-    ):
+    def expand(_context, counter, start, starts, shared, result):  # type: ignore
         """Write ``finish(start, shared, 2 c)`` for the count c of every pixel of a block.
 
-        `start` is read from the index ``start_at + starts[starts_at + i]`` on for the block's i-th word of pixels,
-        `shared` and `result` from the block's first pixel on.
+        `start` is read from the index ``starts[i]`` on for the block's i-th word of pixels, `shared` and `result` from
+        the block's first pixel on. With `again`, the result itself takes the place of `start`.
         """
 
         def generate(context, builder, signature, arguments):  # type: ignore
-            counter, counter_at, slices, start, start_at, starts, starts_at, shared, result, result_at = arguments
-            zero = INDEX(0)
-            counter = at(builder, counter, WORD, counter_at)
-            start = at(builder, start, SHORT, start_at)
-            starts = at(builder, starts, INDEX, starts_at)
-            shared = at(builder, shared, SHORT, zero)
-            result = at(builder, result, SHORT, result_at)
-
-            def add_slice(number, state):  # type: ignore
-                *counts, weight = state
-                plane = builder.gep(counter, [builder.mul(number, INDEX(words))])
-                for i in range(words):
-                    mask = load_as(builder, builder.gep(plane, [INDEX(i)]), WORD, 8)
-                    chosen = builder.bitcast(mask, ir.VectorType(ir.IntType(1), 64))
-                    counts[i] = builder.select(chosen, builder.add(counts[i], weight), counts[i])
-                return [*counts, builder.add(weight, weight)]
-
-            first = [constant(octets, 0)] * words + [constant(octets, 1)]
-            counts = repeat(builder, slices, first, add_slice)[:words]
-            for i, count in enumerate(counts):
-                begin = builder.gep(start, [builder.load(builder.gep(starts, [INDEX(i)]))])
-                for half in (0, 1):
-                    lanes = ir.Constant(ir.VectorType(ir.IntType(32), HALF), [half * HALF + j for j in range(HALF)])
-                    wide = builder.zext(builder.shuffle_vector(count, ir.Constant(octets, ir.Undefined), lanes), shorts)
-                    place = INDEX(64 * i + HALF * half)
+            counter, start, starts, shared, result = arguments
+            counter, starts = at(builder, counter, WORD, INDEX(0)), at(builder, starts, INDEX, INDEX(0))
+            start, shared, result = (at(builder, place, SHORT, INDEX(0)) for place in (start, shared, result))
+            for number, count in enumerate(_counts(builder, counter, words)):
+                count = builder.bitcast(count, octets)
+                word, first = divmod(number * size, 64)
+                kind = INDEX(64 * word) if again else builder.load(builder.gep(starts, [INDEX(word)]))
+                begin = builder.gep(result if again else start, [kind])
+                for part in range(0, size, run):
+                    wide = builder.zext(shuffle(builder, count, count, range(part, part + run)), shorts)
+                    place = INDEX(number * size + part)
                     value = finish(
                         builder,
-                        load_as(builder, builder.gep(begin, [INDEX(HALF * half)]), shorts, 2),
-                        load_as(builder, builder.gep(shared, [place]), shorts, 2),
+                        load_as(builder, builder.gep(begin, [INDEX(first + part)]), shorts, 2),
+                        lambda place=place: load_as(builder, builder.gep(shared, [place]), shorts, 2),
                         builder.add(wide, wide),
                     )
                     store_as(builder, value, builder.gep(result, [place]), 2)
             return context.get_dummy_value()
 
-        index = types.intp
-        return types.void(*[index] * 10), generate
+        return types.void(*[types.intp] * 5), generate
 
     return expand
 
 
-def _of_ones(builder: Builder, start: Value, _shared: Value, twice: Value) -> Value:
+def _of_ones(builder: Builder, start: Value, _shared: Callable[[], Value], twice: Value) -> Value:
     return builder.add(start, twice)
 
 
-def _of_zeros(builder: Builder, start: Value, shared: Value, twice: Value) -> Value:
-    return builder.sub(builder.add(start, shared), twice)
+def _of_zeros(builder: Builder, start: Value, shared: Callable[[], Value], twice: Value) -> Value:
+    return builder.sub(builder.add(start, shared()), twice)
 
 
-def _add_high(words: int) -> Callable[..., Any]:
-    """Return the intrinsic that adds the planes of a counter from plane `SLICES` on to the expanded int16."""
-    shorts = ir.VectorType(SHORT, 64)
-
-    @intrinsic
-    def add_high(_context, counter, counter_at, slices, unit, result, result_at):  # type: ignore
-        """Add ``unit * 2^k`` to every pixel whose bit is set in plane k, for `slices` planes."""
-
-        def generate(context, builder, signature, arguments):  # type: ignore
-            counter, counter_at, slices, unit, result, result_at = arguments
-            counter = at(builder, counter, WORD, counter_at)
-            result = at(builder, result, SHORT, result_at)
-
-            def add_slice(number, state):  # type: ignore
-                (weight,) = state
-                undefined = ir.Constant(shorts, ir.Undefined)
-                lanes = ir.Constant(ir.VectorType(ir.IntType(32), 64), [0] * 64)
-                weights = builder.shuffle_vector(
-                    builder.insert_element(undefined, weight, ir.IntType(32)(0)), undefined, lanes
-                )
-                plane = builder.gep(counter, [builder.mul(number, INDEX(words))])
-                for i in range(words):
-                    mask = builder.bitcast(
-                        builder.load(builder.gep(plane, [INDEX(i)])), ir.VectorType(ir.IntType(1), 64)
-                    )
-                    place = builder.gep(result, [INDEX(64 * i)])
-                    value = load_as(builder, place, shorts, 2)
-                    store_as(builder, builder.select(mask, builder.add(value, weights), value), place, 2)
-                return [builder.add(weight, weight)]
-
-            repeat(builder, slices, [builder.trunc(unit, SHORT)], add_slice)
-            return context.get_dummy_value()
-
-        index = types.intp
-        return types.void(*[index] * 6), generate
-
-    return add_high
+def _of_more_zeros(builder: Builder, start: Value, _shared: Callable[[], Value], twice: Value) -> Value:
+    return builder.sub(start, twice)
 
 
 def _gather_planes(words: int) -> Callable[..., Any]:
@@ -327,8 +313,8 @@ def _gather_planes(words: int) -> Callable[..., Any]:
 
 
 count_wide, count_narrow = _count(WORDS), _count(NARROW)
-add_counter_wide, add_counter_narrow = _add_counter(WORDS), _add_counter(NARROW)
-expand_ones_wide, expand_ones_narrow = _expand(WORDS, _of_ones), _expand(NARROW, _of_ones)
-expand_zeros_wide, expand_zeros_narrow = _expand(WORDS, _of_zeros), _expand(NARROW, _of_zeros)
-add_high_wide, add_high_narrow = _add_high(WORDS), _add_high(NARROW)
+expand_ones_wide, expand_ones_narrow = (_expand(words, _of_ones, False) for words in (WORDS, NARROW))
+expand_zeros_wide, expand_zeros_narrow = (_expand(words, _of_zeros, False) for words in (WORDS, NARROW))
+more_ones_wide, more_ones_narrow = (_expand(words, _of_ones, True) for words in (WORDS, NARROW))
+more_zeros_wide, more_zeros_narrow = (_expand(words, _of_more_zeros, True) for words in (WORDS, NARROW))
 gather_planes_wide, gather_planes_narrow = _gather_planes(WORDS), _gather_planes(NARROW)

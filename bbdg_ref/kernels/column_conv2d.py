@@ -96,14 +96,15 @@ def binary_step_by_columns(
         float_shared(address(shared), pieces, address(total))
         for group in range(groups):
             count_group(group, columns, windows, rows, row_step, run, weights, counts)
-            for output in range(group * LANES, min(outputs, (group + 1) * LANES)):
-                ones = address(counts) + 2 * (output - group * LANES) * out_pixels
+            begin, end = group * LANES, min(outputs, (group + 1) * LANES)
+            for output in range(begin, end):
+                ones = address(counts) + 2 * (output - begin) * out_pixels
                 ones_of_counts(ones, start_p + 2 * output * out_pixels, pieces, ones)
-                number_y = image * outputs + output
-                finish_folded(
-                    ones, address(total), address(reals) + 4 * (scale + output), outputs, pieces, shortcut >= 0,
-                    address(floats) + 4 * (shortcut + number_y * out_pixels),
-                    address(floats) + 4 * (result + number_y * out_pixels), integers_p + 8 * float_places,
-                    address(words) + 8 * target + 2 * number_y * out_stored, integers_p + 8 * bit_places,
-                )  # fmt: skip
+            number_y = image * outputs + begin
+            finish_folded(
+                address(counts), out_pixels, end - begin, address(total), address(reals) + 4 * (scale + begin), outputs,
+                1, pieces, shortcut >= 0, address(floats) + 4 * (shortcut + number_y * out_pixels),
+                address(floats) + 4 * (result + number_y * out_pixels), out_pixels, integers_p + 8 * float_places,
+                address(words) + 8 * target + 2 * number_y * out_stored, out_stored, integers_p + 8 * bit_places,
+            )  # fmt: skip
     keep((counts, start, shared, total, floats, words, integers, reals))

@@ -18,12 +18,7 @@ import numpy as np
 from .bitvectors import (
     LONGEST,
     NARROW,
-    SLICES,
     WORDS,
-    add_counter_narrow,
-    add_counter_wide,
-    add_high_narrow,
-    add_high_wide,
     count_narrow,
     count_wide,
     expand_ones_narrow,
@@ -32,6 +27,10 @@ from .bitvectors import (
     expand_zeros_wide,
     gather_planes_narrow,
     gather_planes_wide,
+    more_ones_narrow,
+    more_ones_wide,
+    more_zeros_narrow,
+    more_zeros_wide,
     peek,
 )
 from .compiled import compiled, inlined
@@ -39,9 +38,8 @@ from .vectors import address, keep
 
 Array = np.ndarray[Any, Any]
 
-# Output channels between a count and its expansion: what has just been stored is slow to load in parts.
+# Output channels between an expansion and what reads it: what has just been stored is slow to load in parts.
 TOGETHER = 8
-COUNTER = 2 * SLICES  # planes of a counter
 
 
 @compiled
@@ -77,55 +75,40 @@ def make_planes(
 
 
 @inlined
-def count_output(words: int, planes: int, places: int, first: int, last: int, counter: int, part: int) -> None:
-    """Write the count of the listed planes, as `SLICES` planes, or ``2 * SLICES`` if there are more than `LONGEST`.
-
-    The arrays are given by their addresses; `part` is scratch memory for `SLICES` planes.
-    """
-    if last - first <= LONGEST:
-        if words == WORDS:
-            count_wide(planes, 0, places, first, last, counter, 0)
-        else:
-            count_narrow(planes, 0, places, first, last, counter, 0)
-        return
+def count_output(words: int, planes: int, places: int, first: int, last: int, counter: int) -> None:
+    """Write the count of the listed planes, at most `LONGEST`; the arrays are given by their addresses."""
     if words == WORDS:
-        count_wide(planes, 0, places, 0, 0, counter, 0)
-        count_wide(planes, 0, places, 0, 0, counter, SLICES * WORDS)
+        count_wide(planes, places, first, last, counter)
     else:
-        count_narrow(planes, 0, places, 0, 0, counter, 0)
-        count_narrow(planes, 0, places, 0, 0, counter, SLICES * NARROW)
-    for begin in range(first, last, LONGEST):
-        end = min(begin + LONGEST, last)
-        if words == WORDS:
-            count_wide(planes, 0, places, begin, end, part, 0)
-            add_counter_wide(part, counter)
-        else:
-            count_narrow(planes, 0, places, begin, end, part, 0)
-            add_counter_narrow(part, counter)
+        count_narrow(planes, places, first, last, counter)
 
 
 @inlined
 def expand_output(
-    words: int, counter: int, slices: int, complement: bool, start: int, start_at: int, starts: int, starts_at: int,
-    shared: int, result: int,
+    words: int, counter: int, complement: bool, start: int, starts: int, shared: int, result: int
 ) -> None:  # fmt: skip
     """Write ``a * b`` of one output channel and one block as int16, one a pixel, from its count."""
-    low = min(slices, SLICES)
-    if complement:
-        if words == WORDS:
-            expand_zeros_wide(counter, 0, low, start, start_at, starts, starts_at, shared, result, 0)
-        else:
-            expand_zeros_narrow(counter, 0, low, start, start_at, starts, starts_at, shared, result, 0)
+    if words == WORDS and complement:
+        expand_zeros_wide(counter, start, starts, shared, result)
     elif words == WORDS:
-        expand_ones_wide(counter, 0, low, start, start_at, starts, starts_at, shared, result, 0)
+        expand_ones_wide(counter, start, starts, shared, result)
+    elif complement:
+        expand_zeros_narrow(counter, start, starts, shared, result)
     else:
-        expand_ones_narrow(counter, 0, low, start, start_at, starts, starts_at, shared, result, 0)
-    if slices > SLICES:
-        unit = -(2 << SLICES) if complement else 2 << SLICES
-        if words == WORDS:
-            add_high_wide(counter, SLICES * WORDS, slices - SLICES, unit, result, 0)
-        else:
-            add_high_narrow(counter, SLICES * NARROW, slices - SLICES, unit, result, 0)
+        expand_ones_narrow(counter, start, starts, shared, result)
+
+
+@inlined
+def expand_more(words: int, counter: int, complement: bool, result: int) -> None:
+    """Add the count of further planes to what `expand_output` wrote."""
+    if words == WORDS and complement:
+        more_zeros_wide(counter, 0, 0, 0, result)
+    elif words == WORDS:
+        more_ones_wide(counter, 0, 0, 0, result)
+    elif complement:
+        more_zeros_narrow(counter, 0, 0, 0, result)
+    else:
+        more_ones_narrow(counter, 0, 0, 0, result)
 
 
 @inlined
@@ -135,15 +118,14 @@ def count_outputs(
 ) -> None:  # fmt: skip
     """Write ``a * b`` of the output channels `begin` to `end` (at most `TOGETHER`) and one block, int16 one a pixel.
 
-    Everything is given by its address: the rows of the lists, the block's planes, the counters (with room for one more,
-    as scratch memory), the table of starts with the length of its rows, the block's words in it, the shared map.
+    Everything is given by its address: the rows of the lists, the block's planes, a counter as scratch memory, the
+    table of starts with the length of its rows, the block's words in it, the shared map.
     """
-    slot = COUNTER * words * 8
     for output in range(begin, end):
-        first, last = peek(rows, 4 * output), peek(rows, 4 * output + 1)
-        count_output(words, planes, places, first, last, counter + (output - begin) * slot, counter + TOGETHER * slot)
-    for output in range(begin, end):
-        expand_output(
-            words, counter + (output - begin) * slot, peek(rows, 4 * output + 2), peek(rows, 4 * output + 3) != 0,
-            start, output * start_row, starts, 0, shared, ones + (output - begin) * words * 128,
-        )  # fmt: skip
+        first, last, complement = peek(rows, 3 * output), peek(rows, 3 * output + 1), peek(rows, 3 * output + 2) != 0
+        result = ones + (output - begin) * words * 128
+        count_output(words, planes, places, first, min(first + LONGEST, last), counter)
+        expand_output(words, counter, complement, start + 2 * output * start_row, starts, shared, result)
+        for part in range(first + LONGEST, last, LONGEST):
+            count_output(words, planes, places, part, min(part + LONGEST, last), counter)
+            expand_more(words, counter, complement, result)

@@ -13,9 +13,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from .bitstreams import PIECE, fill_streams
-from .bitvectors import SHORT, at, load_as, store_as, store_past_cache
+from .bitvectors import SHORT, SLICES, at, load_as, store_as, store_past_cache
 from .compiled import compiled, inlined
-from .packed_block import COUNTER, TOGETHER, aligned_words, count_outputs, make_planes
+from .packed_block import TOGETHER, aligned_words, count_outputs, make_planes
 from .vectors import FLOAT, INDEX, address, keep, repeat
 
 Array = np.ndarray[Any, Any]
@@ -115,7 +115,7 @@ def convolve_affine(
     row = np.empty((height * width + 63) // 64 + 1, np.uint64)
     streams = aligned_words(channels * phases * length)
     planes = aligned_words((channels * len(tap_phase) + 1) * words)
-    counter = aligned_words((TOGETHER + 1) * COUNTER * words)
+    counter = aligned_words(SLICES * words)
     shared, ones = aligned_words(pixels // 4), aligned_words(TOGETHER * pixels // 4)
     scaled, scratch = aligned_words(pixels), aligned_words(pixels // 2).view(np.float32)
     in_order = np.arange(0, pixels, PIECE)

@@ -16,9 +16,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from .bitstreams import PIECE, fill_streams
-from .bitvectors import SHORT, at, load_as, store_as
+from .bitvectors import SHORT, SLICES, at, load_as, store_as
 from .compiled import compiled, inlined
-from .packed_block import COUNTER, TOGETHER, aligned_words, count_outputs, make_planes
+from .packed_block import TOGETHER, aligned_words, count_outputs, make_planes
 from .vectors import FLOAT, INDEX, address, keep, repeat
 
 Array = np.ndarray[Any, Any]
@@ -68,44 +68,89 @@ def float_shared(_context, shared, pieces, floats):  # type: ignore
 
 
 def _folded_pieces(residual: bool) -> Callable[..., Any]:
-    """Return the intrinsic that finishes a block of one output channel, with or without a shortcut."""
+    """Return the intrinsic that finishes some output channels of a block, with or without a shortcut."""
 
     @intrinsic
     def folded_pieces(  # type: ignore
-        _context, ones, total, scale, shared, shift, pieces, shortcut, y, float_places, bits, bit_places
-    ):
-        """Write the bits of z, or y = hardtanh(z + shortcut) and its bits, for `pieces` pieces."""
+        _context, ones, ones_step, outputs, total, factors, apart, runs, run, shortcut, y, y_step, float_places,
+        bits, bits_step, bit_places,
+    ):  # fmt: skip
+        """Write the bits of z, or y = hardtanh(z + shortcut) and its bits.
+
+        The pieces of a block are `runs` runs of `run` pieces that lie behind one another. A run of every output channel
+        comes before the next run: on small maps, the channels of an image are neighbours, and its images far apart. The
+        places of every piece are those of the first channel, the others follow in steps. Scale, shared and shift of a
+        channel lie `apart` float32 from each other.
+        """
 
         def generate(context, builder, signature, arguments):  # type: ignore
-            ones, total, scale, shared, shift, pieces, shortcut, y, float_places, bits, bit_places = arguments
+            (ones, ones_step, outputs, total, factors, apart, runs, run, shortcut, y, y_step, float_places,
+             bits, bits_step, bit_places) = arguments  # fmt: skip
             ones, total = at(builder, ones, SHORT, INDEX(0)), at(builder, total, FLOAT, INDEX(0))
             shortcut, y = at(builder, shortcut, FLOAT, INDEX(0)), at(builder, y, FLOAT, INDEX(0))
             float_places, bit_places = (at(builder, p, INDEX, INDEX(0)) for p in (float_places, bit_places))
-            bits = at(builder, bits, SHORT, INDEX(0))
-            scale, shared, shift = (in_every_lane(builder, number) for number in (scale, shared, shift))
+            bits, factors = at(builder, bits, SHORT, INDEX(0)), at(builder, factors, FLOAT, INDEX(0))
 
-            def one(number, _state):  # type: ignore
-                here = builder.mul(number, INDEX(PIECE))
-                count = builder.sitofp(load_as(builder, builder.gep(ones, [here]), SHORTS, 2), FLOATS)
-                map_term = builder.fmul(shared, load_as(builder, builder.gep(total, [here]), FLOATS, 4))
-                value = builder.fadd(builder.fmul(scale, count), builder.fadd(map_term, shift))
-                if residual:
-                    place = builder.load(builder.gep(float_places, [number]))
-                    value = builder.fadd(value, load_as(builder, builder.gep(shortcut, [place]), FLOATS, 4))
-                    store_as(builder, clipped(builder, value), builder.gep(y, [place]), 4)
-                store_bits(builder, value, builder.gep(bits, [builder.load(builder.gep(bit_places, [number]))]))
+            def one_run(number, _state):  # type: ignore
+                first = builder.mul(number, run)
+                float_place = builder.load(builder.gep(float_places, [first]))
+                bit_place = builder.load(builder.gep(bit_places, [first]))
+                begin = builder.mul(first, INDEX(PIECE))
+
+                def one_output(output, _state):  # type: ignore
+                    places = [builder.gep(factors, [builder.add(output, step)]) for step in steps]
+                    scale, shared, shift = (in_every_lane(builder, builder.load(place)) for place in places)
+                    counts = builder.gep(ones, [builder.add(begin, builder.mul(output, ones_step))])
+                    of_floats = builder.add(float_place, builder.mul(output, y_step))
+                    of_bits = builder.gep(bits, [builder.add(bit_place, builder.mul(output, bits_step))])
+
+                    def one_piece(piece, _state):  # type: ignore
+                        here = builder.mul(piece, INDEX(PIECE))
+                        count = builder.sitofp(load_as(builder, builder.gep(counts, [here]), SHORTS, 2), FLOATS)
+                        map_place = builder.gep(total, [builder.add(begin, here)])
+                        map_term = builder.fmul(shared, load_as(builder, map_place, FLOATS, 4))
+                        value = builder.fadd(builder.fmul(scale, count), builder.fadd(map_term, shift))
+                        if residual:
+                            place = builder.add(of_floats, here)
+                            value = builder.fadd(value, load_as(builder, builder.gep(shortcut, [place]), FLOATS, 4))
+                            store_as(builder, clipped(builder, value), builder.gep(y, [place]), 4)
+                        store_bits(builder, value, builder.gep(of_bits, [piece]))
+                        return []
+
+                    repeat(builder, run, [], one_piece)
+                    return []
+
+                repeat(builder, outputs, [], one_output)
                 return []
 
-            repeat(builder, pieces, [], one)
+            steps = [INDEX(0), apart, builder.add(apart, apart)]
+            repeat(builder, runs, [], one_run)
             return context.get_dummy_value()
 
-        index, real = types.intp, types.float32
-        return types.void(index, index, real, real, real, *[index] * 6), generate
+        return types.void(*[types.intp] * 15), generate
 
     return folded_pieces
 
 
 folded_bits, folded_residual = _folded_pieces(False), _folded_pieces(True)
+
+
+@inlined
+def finish_folded(
+    ones: int, ones_step: int, outputs: int, total: int, factors: int, apart: int, runs: int, run: int, residual: bool,
+    shortcut: int, y: int, y_step: int, float_places: int, bits: int, bits_step: int, bit_places: int,
+) -> None:  # fmt: skip
+    """Finish some output channels of a block, see `_folded_pieces`."""
+    if residual:
+        folded_residual(
+            ones, ones_step, outputs, total, factors, apart, runs, run, shortcut, y, y_step, float_places,
+            bits, bits_step, bit_places,
+        )  # fmt: skip
+    else:
+        folded_bits(
+            ones, ones_step, outputs, total, factors, apart, runs, run, 0, 0, y_step, float_places,
+            bits, bits_step, bit_places,
+        )  # fmt: skip
 
 
 @compiled
@@ -117,6 +162,9 @@ def binary_step(
     step_v, step_h, vector, grid_width, pitch, front, length, chunk, out_pixels, taps = t[10:20]
     phase, shift, starts, float_places, bit_places, rows, scale, masks_at, places_at, start_at, start_row = t[20:31]
     pixels, phases = vector * 64, step_v * step_h
+    run = pixels // PIECE  # pieces of a block that surely lie behind one another
+    while out_pixels // PIECE % run > 0:
+        run //= 2
     stored, out_stored = (height * width + 63) // 64, (out_pixels + 63) // 64 * 4
     mask_row = (chunk * pitch + pixels - 1) // pixels * vector
     layer_masks = masks[masks_at : masks_at + taps * mask_row].reshape(taps, mask_row)
@@ -124,7 +172,7 @@ def binary_step(
     row = np.empty(stored + 1, np.uint64)
     streams = aligned_words(channels * phases * length)
     planes = aligned_words((channels * taps + 1) * vector)
-    counter = aligned_words((TOGETHER + 1) * COUNTER * vector)
+    counter = aligned_words(SLICES * vector)
     shared, ones, total = aligned_words(pixels // 4), aligned_words(TOGETHER * pixels // 4), aligned_words(pixels // 2)
     integers_p, reals_p = address(integers), address(reals) + 4 * scale
     lists = (
@@ -151,35 +199,12 @@ def binary_step(
             for begin in range(0, outputs, TOGETHER):
                 end = min(begin + TOGETHER, outputs)
                 count_outputs(vector, begin, end, *lists, kinds, address(shared), address(ones))
-                for output in range(begin, end):
-                    number_y = first * outputs + output
-                    finish_folded(
-                        address(ones) + (output - begin) * pixels * 2, address(total), reals_p + 4 * output, outputs,
-                        pieces, shortcut >= 0, address(floats) + 4 * (shortcut + number_y * out_pixels),
-                        address(floats) + 4 * (result + number_y * out_pixels), integers_p + 8 * (float_places + piece),
-                        address(words) + 8 * target + 2 * number_y * out_stored, integers_p + 8 * (bit_places + piece),
-                    )  # fmt: skip
+                number_y = first * outputs + begin
+                finish_folded(
+                    address(ones), pixels, end - begin, address(total), reals_p + 4 * begin, outputs,
+                    pieces // run, run, shortcut >= 0, address(floats) + 4 * (shortcut + number_y * out_pixels),
+                    address(floats) + 4 * (result + number_y * out_pixels), out_pixels,
+                    integers_p + 8 * (float_places + piece), address(words) + 8 * target + 2 * number_y * out_stored,
+                    out_stored, integers_p + 8 * (bit_places + piece),
+                )  # fmt: skip
     keep((planes, counter, shared, ones, total, integers, reals, places, start, floats, words))
-
-
-@inlined
-def finish_folded(
-    ones: int, total: int, factors: int, apart: int, pieces: int, residual: bool, shortcut: int, y: int,
-    float_places: int, bits: int, bit_places: int,
-) -> None:  # fmt: skip
-    """Finish one output channel; scale, shared and shift lie `apart` float32 from each other."""
-    scale, shared, shift = peek_float(factors, 0), peek_float(factors, apart), peek_float(factors, 2 * apart)
-    if residual:
-        folded_residual(ones, total, scale, shared, shift, pieces, shortcut, y, float_places, bits, bit_places)
-    else:
-        folded_bits(ones, total, scale, shared, shift, pieces, 0, 0, float_places, bits, bit_places)
-
-
-@intrinsic
-def peek_float(_context, address, number):  # type: ignore
-    """Return the float32 of that number behind an address."""
-
-    def generate(_context, builder, _signature, arguments):  # type: ignore
-        return builder.load(at(builder, arguments[0], FLOAT, arguments[1]))
-
-    return types.float32(types.intp, types.intp), generate

@@ -32,4 +32,4 @@ def run(
         elif t[0] == COLUMNS:
             binary_step_by_columns(t, floats, words, integers, reals, start, masks)
         else:
-            classifier_step(t, floats, reals, logits)
+            classifier_step(t, floats, reals, logits, gathered)

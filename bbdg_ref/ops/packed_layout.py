@@ -19,7 +19,8 @@ __all__ = ["build", "fits"]
 STEM, REAL, STRIDE_PAD, BINARY, COLUMNS, CLASSIFIER = range(6)
 MOST_LISTS = 256  # of all layers and sizes, that a network keeps
 Shape = tuple[int, int, int]
-Found = list[tuple[int, tuple[int, ...]]]  # offsets and shapes
+CACHED = 1 << 21  # bytes of a map that stays in a core's caches until it is read again
+FULL = 512  # pixels of a block
 
 
 @dataclass(eq=False)
@@ -46,23 +47,52 @@ class Arena:
         return together
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Offsets and shapes of the maps after stem and blocks, and of the bits that the binary layers read."""
+
+    features: list[tuple[int, tuple[int, ...]]]
+    bits: list[tuple[int, tuple[int, ...]]]
+
+
+@dataclass(frozen=True)
+class Map:
+    """A map between the layers: offsets of its floats and of its bits (-1 for none), and the shape of one image."""
+
+    x: int
+    u: int
+    shape: Shape
+
+    def image(self, number: int) -> "Map":
+        """Return the part that begins with the image of that number."""
+        bits = self.u if self.u < 0 else self.u + number * _stored(self.shape)
+        return Map(self.x + number * math.prod(self.shape), bits, self.shape)
+
+
 @dataclass(eq=False)
 class Places:
-    """Where maps or bits lie between the layers: two places used in turn, or one for each that is to be kept."""
+    """Where maps or bits lie between the layers: two places used in turn, and places of their own for what is to stay.
+
+    With `keep`, everything is to stay.
+    """
 
     largest: int
     keep: bool
     size: int = 0
 
+    def __post_init__(self) -> None:
+        self.largest = -(-self.largest // 16) * 16
+        self.size = 0 if self.keep else 2 * self.largest
+
     def take(self, size: int, *used: int) -> int:
         """Return the offset of a place that is not among those used."""
-        if self.keep:
-            begin = self.size
-            self.size += -(-size // 16) * 16
-            return begin
-        step = -(-self.largest // 16) * 16
-        self.size = 2 * step
-        return next(begin for begin in range(0, self.size, step) if begin not in used)
+        return self.own(size) if self.keep else next(begin for begin in (0, self.largest) if begin not in used)
+
+    def own(self, size: int) -> int:
+        """Return the offset of a place that is used for nothing else."""
+        begin = self.size
+        self.size += -(-size // 16) * 16
+        return begin
 
 
 def fits(folded: FoldedNetwork, shape: Shape) -> bool:
@@ -123,25 +153,43 @@ class Builder:
 
     Parameters
     ----------
-    batch : int
-        Images of a run.
     known : dict
         Lists of the layers by what they depend on; other batch sizes share them.
+
+    Attributes
+    ----------
+    batch : int
+        Images of the steps that are added.
     """
 
-    def __init__(self, batch: int, known: dict[Any, Lists]) -> None:
-        self.batch, self.known = batch, known
+    def __init__(self, known: dict[Any, Lists]) -> None:
+        self.batch, self.known = 1, known
         self.steps: list[Step] = []
+        self.added: dict[Any, dict[str, int]] = {}  # constants of layers: steps for other images share them
         self.border = 0  # size of the largest map with its border, of one image
-        self.gathered = 0  # size of what the taps of `PIECE` pixels of a real convolution read
+        self.gathered = 0  # size of what the taps of two pieces of a real convolution read, or of the means of all maps
         self.integers, self.reals = Arena(np.int64), Arena(np.float32)
         self.places, self.starts, self.masks = Arena(np.uint32), Arena(np.int16), Arena(np.uint64)
 
     def real(self, layer: RealLayer, source: int, shape: Shape, result: int, target: int) -> Shape:
         """Add a real convolution; with a target of bits (not -1) it is the stem."""
+        after = _after(layer, layer.weight.shape, shape)
         kind = REAL if target < 0 else STEM
+        key = id(layer), shape
+        if key not in self.added:
+            self.added[key] = self.real_constants(layer, kind, shape, after)
+        self.steps.append(
+            Step(
+                kind, batch=self.batch, source=source, target=target, result=result, channels=shape[0],
+                height=shape[1], width=shape[2], outputs=after[0], out_pixels=after[1] * after[2], **self.added[key],
+            )
+        )  # fmt: skip
+        return after
+
+    def real_constants(self, layer: RealLayer, kind: int, shape: Shape, after: Shape) -> dict[str, int]:
+        """Add the constants of a real convolution."""
         _, channels, kh, kw = layer.weight.shape
-        (pv, ph), after = layer.padding, _after(layer, layer.weight.shape, shape)
+        pv, ph = layer.padding
         height, width = shape[1] + 2 * pv, shape[2] + 2 * ph
         rows, columns = np.arange(after[1]) * layer.stride[0], np.arange(after[2]) * layer.stride[1]
         pixels = rows[:, None] * width + columns
@@ -149,60 +197,49 @@ class Builder:
         far = layer.stride[1] > 2 or (layer.stride[1] == 2 and kind == STEM and not (pv or ph))
         run = 1 if far else next(run for run in (16, 8, 4, 1) if after[2] % run == 0)
         self.border = max(self.border, channels * height * width if pv or ph else 0)
-        self.gathered = max(self.gathered, PIECE * channels * kh * kw)
+        self.gathered = max(self.gathered, 2 * PIECE * channels * kh * kw)
         c, i, j = np.indices((channels, kh, kw)).reshape(3, -1)
         weight, bias = grouped(layer.weight.reshape(after[0], -1), layer.bias)
-        self.steps.append(
-            Step(
-                kind, batch=self.batch,
-                source=source, target=target, result=result, channels=channels,
-                height=shape[1], width=shape[2], outputs=after[0], stride_or_padding_v=pv, stride_or_padding_h=ph,
-                words=run, grid_width=layer.stride[1] if run > 1 else 1,
-                out_pixels=after[1] * after[2], taps=c.size, tap_phase=self.integers.add(pixels),
-                tap_shift=self.integers.add((c * height + i) * width + j), weight=self.reals.add(weight),
-                bias_or_masks=self.reals.add(bias),
-            )
-        )  # fmt: skip
-        return after
+        return {
+            "stride_or_padding_v": pv, "stride_or_padding_h": ph, "words": run,
+            "grid_width": layer.stride[1] if run > 1 else 1, "taps": c.size, "tap_phase": self.integers.add(pixels),
+            "tap_shift": self.integers.add((c * height + i) * width + j), "weight": self.reals.add(weight),
+            "bias_or_masks": self.reals.add(bias),
+        }  # fmt: skip
 
     def binary(self, layer: BinaryLayer, source: int, shape: Shape, target: int, shortcut: int, result: int) -> None:
         """Add a binary layer, with or without (-1) a shortcut; without, no result is written."""
         after = _after(layer, layer.bits.shape, shape)
-        plan = geometry(self.batch, shape[1:], layer.bits.shape[2:], layer.stride, layer.padding)
-        if columns_are_faster(layer.bits, plan):
-            self.columns(layer, source, shape, target, shortcut, result)
-            return
-        key = id(layer), plan.words, plan.kinds.tobytes()
-        lists = self.known.get(key)
-        if lists is None:
-            if len(self.known) >= MOST_LISTS:
-                self.known.clear()
-            self.known[key] = lists = counting_lists(layer.bits, plan)
+        key = id(layer), shape, self.batch
+        if key not in self.added:
+            plan = geometry(self.batch, shape[1:], layer.bits.shape[2:], layer.stride, layer.padding)
+            if columns_are_faster(layer.bits, plan):
+                self.added[key] = self.columns(layer, shape)
+            else:
+                self.added[key] = {"kind": BINARY, **self.layout(plan, after), **self.weights(layer, plan)}
         self.steps.append(
             Step(
-                BINARY, batch=self.batch, source=source, target=target, shortcut=shortcut, result=result,
-                channels=shape[0], height=shape[1], width=shape[2], outputs=after[0],
-                **self.layout(plan, after), **self.weights(layer, lists),
+                batch=self.batch, source=source, target=target, shortcut=shortcut, result=result,
+                channels=shape[0], height=shape[1], width=shape[2], outputs=after[0], **self.added[key],
             )
         )  # fmt: skip
 
-    def columns(self, layer: BinaryLayer, source: int, shape: Shape, target: int, shortcut: int, result: int) -> None:
-        """Add a binary layer that is counted along the channels."""
-        plan = column_geometry(self.batch, shape[0], shape[1:], layer.bits.shape[2:], layer.stride, layer.padding)
-        weights = column_weights(layer.bits, plan)
-        pieces = np.arange(plan.pitch // PIECE)
-        self.steps.append(
-            Step(
-                COLUMNS, batch=self.batch, source=source, target=target, shortcut=shortcut, result=result,
-                channels=shape[0], height=shape[1], width=shape[2], outputs=len(layer.bits),
-                stride_or_padding_v=plan.rows, stride_or_padding_h=plan.run, words=plan.words,
-                grid_width=plan.row_step, length=plan.length, out_pixels=plan.pitch,
-                tap_phase=self.integers.add(plan.pixel_place), tap_shift=self.integers.add(plan.windows),
-                float_places=self.integers.add(pieces * PIECE), bit_places=self.integers.add(pieces),
-                weight=self.reals.add(np.concatenate((layer.scale, layer.shared, layer.shift))),
-                bias_or_masks=self.masks.add(weights.words), start=self.starts.add(weights.start),
-            )
-        )  # fmt: skip
+    def columns(self, layer: BinaryLayer, shape: Shape) -> dict[str, int]:
+        """Add the constants of a binary layer that is counted along the channels."""
+        key = id(layer), shape
+        if key not in self.added:
+            plan = column_geometry(self.batch, shape[0], shape[1:], layer.bits.shape[2:], layer.stride, layer.padding)
+            weights = column_weights(layer.bits, plan)
+            pieces = np.arange(plan.pitch // PIECE)
+            self.added[key] = {
+                "kind": COLUMNS, "stride_or_padding_v": plan.rows, "stride_or_padding_h": plan.run,
+                "words": plan.words, "grid_width": plan.row_step, "length": plan.length, "out_pixels": plan.pitch,
+                "tap_phase": self.integers.add(plan.pixel_place), "tap_shift": self.integers.add(plan.windows),
+                "float_places": self.integers.add(pieces * PIECE), "bit_places": self.integers.add(pieces),
+                "weight": self.reals.add(np.concatenate((layer.scale, layer.shared, layer.shift))),
+                "bias_or_masks": self.masks.add(weights.words), "start": self.starts.add(weights.start),
+            }  # fmt: skip
+        return self.added[key]
 
     def layout(self, plan: Geometry, after: Shape) -> dict[str, int]:
         """Add what depends on the shapes of a binary layer."""
@@ -219,14 +256,22 @@ class Builder:
             "bias_or_masks": self.masks.add(plan.masks),
         }  # fmt: skip
 
-    def weights(self, layer: BinaryLayer, lists: Lists) -> dict[str, int]:
+    def weights(self, layer: BinaryLayer, plan: Geometry) -> dict[str, int]:
         """Add what depends on the weights of a binary layer."""
-        return {
-            "rows": self.integers.add(lists.rows),
-            "weight": self.reals.add(np.concatenate((layer.scale, layer.shared, layer.shift))),
-            "places": self.places.add(lists.places), "start": self.starts.add(lists.start),
-            "start_row": lists.start.shape[1],
-        }  # fmt: skip
+        key = id(layer), plan.words, plan.kinds.tobytes()
+        if key not in self.added:
+            lists = self.known.get(key)
+            if lists is None:
+                if len(self.known) >= MOST_LISTS:
+                    self.known.clear()
+                self.known[key] = lists = counting_lists(layer.bits, plan)
+            self.added[key] = {
+                "rows": self.integers.add(lists.rows),
+                "weight": self.reals.add(np.concatenate((layer.scale, layer.shared, layer.shift))),
+                "places": self.places.add(lists.places), "start": self.starts.add(lists.start),
+                "start_row": lists.start.shape[1],
+            }  # fmt: skip
+        return self.added[key]
 
     def stride_pad(self, stride: int, source: int, shape: Shape, after: Shape, result: int) -> None:
         """Add a shortcut without parameters."""
@@ -239,10 +284,12 @@ class Builder:
 
     def classifier(self, head: Classifier, source: int, shape: Shape) -> None:
         """Add the last step."""
+        weight, bias = _groups(head.weight), _filled(head.bias)
+        self.gathered = max(self.gathered, -(-shape[0] // PIECE) * PIECE)
         self.steps.append(
             Step(
                 CLASSIFIER, batch=self.batch, source=source, channels=shape[0], height=shape[1] * shape[2],
-                outputs=len(head.bias), weight=self.reals.add(head.weight.T), bias_or_masks=self.reals.add(head.bias),
+                outputs=len(head.bias), weight=self.reals.add(weight), bias_or_masks=self.reals.add(bias),
             )
         )  # fmt: skip
 
@@ -267,50 +314,111 @@ def build(folded: FoldedNetwork, shape: Shape, batch: int, known: dict[Any, List
     -------
     Program
     """
-    every = list(_maps(folded, shape))
-    builder = Builder(batch, known)
-    maps = Places(batch * max(math.prod(shape) for shape in every), keep)
-    planes = Places(batch * max(_stored(shape) for shape in every), keep)
-    x, u = maps.take(batch * math.prod(every[0])), planes.take(batch * _stored(every[0]))
-    shape = builder.real(folded.stem, 0, shape, x, u)
-    features: Found = [(x, (batch, *shape))]
-    bits: Found = []
-    for block in folded.blocks:
-        bits.append((u, (batch, *shape)))
-        x, u, shape, inner = _block(builder, block, x, u, shape, maps, planes)
-        bits += inner
-        features.append((x, (batch, *shape)))
-    builder.classifier(folded.classifier, x, shape)
+    segments = _segments(folded, shape, batch, keep)
+    largest = max(segment.images * math.prod(shape) for segment in segments for shape in segment.shapes)
+    words = max(segment.images * _stored(shape) for segment in segments for shape in segment.shapes)
+    builder, maps, planes = Builder(known), Places(largest, keep), Places(words, keep)
+    found = Found([], [])
+    whole = Map(0, -1, shape)
+    for segment in segments:
+        after = segment.shapes[-1]
+        end = Map(maps.own(batch * math.prod(after)), planes.own(batch * _stored(after)), after)
+        for first in range(0, batch, segment.images):
+            builder.batch = min(segment.images, batch - first)
+            here = whole.image(first)
+            for part in segment.parts:
+                target = end.image(first) if part is segment.parts[-1] else None
+                here = _part(builder, part, here, target, maps, planes, found)
+        whole = end
+    builder.batch = batch
+    builder.classifier(folded.classifier, whole.x, whole.shape)
     table = np.array([step.row() for step in builder.steps], np.int64)
     arenas = builder.integers, builder.reals, builder.places, builder.starts, builder.masks
     sizes = maps.size, planes.size, builder.border, builder.gathered
-    return Program(table, tuple(arena.array() for arena in arenas), *sizes, features, bits)
+    return Program(table, tuple(arena.array() for arena in arenas), *sizes, found.features, found.bits)
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """Stem and blocks that a few images pass before the next few: their maps then stay in a cache.
+
+    Attributes
+    ----------
+    images : int
+        How many images.
+    parts : list of RealLayer or Block
+        The stem (only first) and blocks.
+    shapes : list of tuple
+        The shapes of all maps written there; the last one is what the segment leads to.
+    """
+
+    images: int
+    parts: list[RealLayer | Block]
+    shapes: list[Shape]
+
+
+def _segments(folded: FoldedNetwork, shape: Shape, batch: int, keep: bool) -> list[Segment]:
+    """Cut a network where more images at a time are needed to fill the vectors; whole, if all maps are to be kept."""
+    maps = iter(_maps(folded, shape))
+    segments: list[Segment] = []
+    parts: list[RealLayer | Block] = [folded.stem, *folded.blocks]
+    for part in parts:
+        shapes = [next(maps) for _ in (part.layers if isinstance(part, Block) else (part,))]
+        least = max(-(-FULL // (rows * columns)) for _, rows, columns in shapes)
+        before = segments[-1].shapes[-1:] if segments else shapes
+        most = CACHED // (4 * max(math.prod(each) for each in (*before, *shapes)))
+        images = batch if keep else min(batch, max(least, most))
+        if segments and min(batch, least) <= segments[-1].images:
+            segments[-1].parts.append(part)
+            segments[-1].shapes.extend(shapes)
+        else:
+            segments.append(Segment(images, [part], shapes))
+    return segments
+
+
+def _part(
+    builder: Builder, part: RealLayer | Block, given: Map, target: Map | None, maps: Places, planes: Places,
+    found: Found,
+) -> Map:  # fmt: skip
+    """Add the stem or a block, which reads a map, and return the map it writes: the target, or wherever is room."""
+    batch = builder.batch
+    if isinstance(part, RealLayer):
+        after = _after(part, part.weight.shape, given.shape)
+        x = target.x if target else maps.take(batch * math.prod(after))
+        u = target.u if target else planes.take(batch * _stored(after))
+        builder.real(part, given.x, given.shape, x, u)
+        result = Map(x, u, after)
+    else:
+        result = _block(builder, part, given, target, maps, planes, found)
+    found.features.append((result.x, (batch, *result.shape)))
+    return result
 
 
 def _block(
-    builder: Builder, block: Block, x: int, u: int, shape: Shape, maps: Places, planes: Places
-) -> tuple[int, int, Shape, Found]:
-    """Add a residual block that reads the map x and its bits u; return its own, their shape, and bits inside it."""
-    batch, after = builder.batch, shape
+    builder: Builder, block: Block, given: Map, target: Map | None, maps: Places, planes: Places, found: Found
+) -> Map:
+    """Add a residual block, see `_part`."""
+    batch, after = builder.batch, given.shape
     for layer in block.layers:
         after = _after(layer, layer.bits.shape, after)
-    shortcut = x if block.shortcut is None else maps.take(batch * math.prod(after), x)
+    shortcut = given.x if block.shortcut is None else maps.take(batch * math.prod(after), given.x)
     if isinstance(block.shortcut, RealLayer):
-        builder.real(block.shortcut, x, shape, shortcut, -1)
+        builder.real(block.shortcut, given.x, given.shape, shortcut, -1)
     elif block.shortcut is not None:
-        builder.stride_pad(block.shortcut.stride, x, shape, after, shortcut)
-    # The sum may take the shortcut's place: nothing reads that again.
-    result = maps.take(batch * math.prod(after)) if maps.keep else shortcut
-    inner: Found = []
+        builder.stride_pad(block.shortcut.stride, given.x, given.shape, after, shortcut)
+    if target:
+        result = target.x
+    else:  # the sum may take the shortcut's place: nothing reads that again
+        result = maps.take(batch * math.prod(after)) if maps.keep else shortcut
+    u, shape = given.u, given.shape
     for number, layer in enumerate(block.layers, 1):
         last = number == len(block.layers)
+        found.bits.append((u, (batch, *shape)))
         following = _after(layer, layer.bits.shape, shape)
-        target = planes.take(batch * _stored(following), u)
-        builder.binary(layer, u, shape, target, shortcut if last else -1, result)
-        u, shape = target, following
-        if not last:
-            inner.append((u, (batch, *shape)))
-    return result, u, shape, inner
+        bits = target.u if target and last else planes.take(batch * _stored(following), u)
+        builder.binary(layer, u, shape, bits, shortcut if last else -1, result)
+        u, shape = bits, following
+    return Map(result, u, shape)
 
 
 def _stored(shape: Shape) -> int:
@@ -319,7 +427,14 @@ def _stored(shape: Shape) -> int:
 
 
 def grouped(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return a matrix (out, taps) as (groups, taps, `PIECE`) and its bias alike, zeros for what is missing."""
-    missing = -len(bias) % PIECE
-    weight = np.pad(weight, ((0, missing), (0, 0))).reshape(-1, PIECE, weight.shape[1])
-    return weight.transpose(0, 2, 1), np.pad(bias, (0, missing))
+    """Return a real layer's matrix (out, taps) as (groups, taps, `PIECE`) and its bias, zeros for what is missing."""
+    return _groups(weight), _filled(bias)
+
+
+def _groups(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    return _filled(matrix).reshape(-1, PIECE, matrix.shape[1]).transpose(0, 2, 1)
+
+
+def _filled(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an array with zeros appended along its first axis up to a whole number of pieces."""
+    return np.pad(array, [(0, -len(array) % PIECE), *[(0, 0)] * (array.ndim - 1)])

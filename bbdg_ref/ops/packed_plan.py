@@ -14,12 +14,20 @@ from numpy.typing import NDArray
 
 from ..spec.conv2d import Pair, output_size
 
-__all__ = ["PIECE", "Geometry", "Lists", "columns_are_faster", "counting_lists", "geometry", "valid_taps"]
+__all__ = [
+    "PIECE",
+    "Geometry",
+    "Lists",
+    "columns_are_faster",
+    "counting_lists",
+    "geometry",
+    "ones_of_rows",
+    "valid_taps",
+]
 
 PIECE = 16  # pixels that are compared, expanded and stored together
 WIDE, NARROW = 8, 2  # 64-bit words of a block
 STEP = 16  # planes are added in steps of so many
-LONGEST = 15 * STEP  # planes that are added before the count becomes longer than eight bits
 CHUNK = 8 * WIDE * 64  # pixels whose streams are made at a time, at least (if there are so many)
 # What `columns_are_faster` weighs, in nanoseconds on one core with 512-bit vectors; only their proportions matter.
 PLANE, BLOCK, WORD, PIXELS, READ = 0.5, 15.0, 1.6, 4.0, 0.1
@@ -199,9 +207,8 @@ class Lists:
     ----------
     places : ndarray of uint32
         The planes of every row, as offsets in words; every row is filled up with a plane of zeros.
-    rows : ndarray of int64, shape (out + 1, 4)
-        Where each row begins and ends, how many bits of its counts are expanded, and whether (1) it lists the zeros,
-        which are fewer, or (0) the ones.
+    rows : ndarray of int64, shape (out + 1, 3)
+        Where each row begins and ends, and whether (1) it lists the zeros, which are fewer, or (0) the ones.
     start : ndarray of int16, shape (out + 1, 64 * number of kinds)
         What is added to twice the count: minus the listed weights on valid taps (plus, if they are the zeros).
     """
@@ -229,31 +236,49 @@ def counting_lists(bits: NDArray[np.bool_], plan: Geometry) -> Lists:
     --------
     >>> plan = geometry(1, (8, 8), (1, 1), (1, 1), (0, 0))
     >>> lists = counting_lists(np.array([[1, 0, 0, 1, 0], [1, 1, 1, 0, 1]], bool).reshape(2, 5, 1, 1), plan)
-    >>> (lists.places[:2] // plan.words).tolist(), (lists.places[16:17] // plan.words).tolist(), lists.rows[:2, 3]
+    >>> (lists.places[:2] // plan.words).tolist(), (lists.places[16:17] // plan.words).tolist(), lists.rows[:2, 2]
     ([0, 3], [3], array([0, 1]))
     """
-    out, channels = bits.shape[:2]
-    flat = bits.reshape(out, -1)
-    planes = flat.shape[1]
-    zeros_are_fewer = np.append(2 * np.count_nonzero(flat, axis=1) > planes, False)
-    listed = np.concatenate((flat, np.ones((1, planes), np.bool_))) ^ zeros_are_fewer[:, None]
-    counts = np.count_nonzero(listed, axis=1)
+    from ..kernels.weight_lists import list_planes
+
+    out, channels, *kernel = bits.shape
+    every = np.concatenate((bits, np.ones((1, *bits.shape[1:]), np.bool_))).view(np.uint8)
+    every = every.reshape(out + 1, channels, kernel[0] * kernel[1])
+    planes = every[0].size
+    ones = ones_of_rows(bits)
+    zeros_are_fewer = np.append(2 * ones > planes, False)
+    counts = np.append(np.minimum(ones, planes - ones), planes)
     lengths = -(-counts // STEP) * STEP
     limits = np.concatenate(([0], np.cumsum(lengths)))
-    row, number = np.nonzero(listed)
-    places = np.full(limits[-1], planes, np.uint32)
-    before = np.concatenate(([0], np.cumsum(counts)[:-1]))
-    places[limits[row] + np.arange(len(row)) - before[row]] = number
-    # Short lists take as many slices as the longest of them: a branch that always goes the same way costs nothing.
-    needed = [int(count).bit_length() for count in counts]
-    short = max((n for n, length in zip(needed, lengths, strict=True) if length <= LONGEST), default=0)
-    slices = [short if length <= LONGEST else n for n, length in zip(needed, lengths, strict=True)]
-    on_tap = listed.reshape(out + 1, channels, -1).sum(axis=1)
+    on_tap = np.empty((out + 1, every.shape[2]))
+    listed = np.empty(limits[-1] + 1, np.uint32)
+    list_planes(every, zeros_are_fewer.view(np.uint8), limits[:-1], plan.words, listed, on_tap)
+    for row in np.flatnonzero(lengths > counts):
+        listed[limits[row] + counts[row] : limits[row + 1]] = planes * plan.words
     # As float64 this sum of products of small integers is exact, and NumPy's BLAS does it.
-    on_valid = on_tap.astype(np.float64) @ plan.kinds.astype(np.float64)
+    on_valid = on_tap @ plan.kinds.astype(np.float64)
     start = np.where(zeros_are_fewer[:, None], on_valid, -on_valid).astype(np.int16)
-    rows = np.stack((limits[:-1], limits[1:], slices, zeros_are_fewer), axis=1)
-    return Lists(places * np.uint32(plan.words), rows, start)
+    rows = np.stack((limits[:-1], limits[1:], zeros_are_fewer), axis=1)
+    return Lists(listed[:-1], rows, start)
+
+
+def ones_of_rows(bits: NDArray[np.bool_]) -> Integers:
+    """Count the ones of every output channel.
+
+    Parameters
+    ----------
+    bits : ndarray of bool, shape (out, ...)
+        The weights' bits.
+
+    Returns
+    -------
+    ndarray of int64, shape (out,)
+    """
+    from ..kernels.weight_lists import count_ones
+
+    ones = np.empty(len(bits), np.int64)
+    count_ones(np.ascontiguousarray(bits).view(np.uint8).reshape(len(bits), -1), ones)
+    return ones
 
 
 def columns_are_faster(bits: NDArray[np.bool_], plan: Geometry) -> bool:
@@ -285,9 +310,9 @@ def columns_are_faster(bits: NDArray[np.bool_], plan: Geometry) -> bool:
     out, channels, *kernel = bits.shape
     if plan.stride[0] * plan.stride[1] > 4 * kernel[0] * kernel[1]:  # most phases would be made for nothing
         return True
-    flat = bits.reshape(out, -1)
-    ones = np.count_nonzero(flat, axis=1)
-    listed = np.append(np.minimum(ones, flat.shape[1] - ones), flat.shape[1])
+    planes = bits[0].size
+    ones = ones_of_rows(bits)
+    listed = np.append(np.minimum(ones, planes - ones), planes)
     steps = int((-(-listed // STEP)).sum()) * STEP
     blocks = -(-plan.batch * plan.pitch // (64 * plan.words))
     runs = 1 if plan.output_size[1] == plan.grid_width else plan.output_size[0]

@@ -111,7 +111,7 @@ class Memory:
     words : ndarray of uint64
         Bits.
     border, gathered : ndarray of float32
-        One map with its border, and what `PIECE` pixels of a real convolution read.
+        One map with its border, and what two pieces of a real convolution read, or the means.
     """
 
     floats: NDArray[np.float32]
@@ -131,7 +131,8 @@ class Program:
     constants : tuple of ndarray
         Integers, reals, places, starts and masks, as the kernel takes them.
     floats, words, border, gathered : int
-        Sizes of the arenas of maps and of bits, of the largest map with its border, and of what `PIECE` pixels read.
+        Sizes of the arenas of maps and of bits, of the largest map with its border, and of what two pieces
+        read.
     features, bits : list of (int, tuple)
         Where the maps after stem and blocks, and the bits that the binary layers read, are found, and their shapes; all
         of them only if the program was built to keep them.

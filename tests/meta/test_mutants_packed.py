@@ -146,7 +146,7 @@ def _(patch: Patch) -> None:
 def columns_of(rows: np.ndarray, **values: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Return the rows with some columns changed."""
     rows = rows.copy()
-    for number, name in enumerate(("first", "last", "slices", "complement")):
+    for number, name in enumerate(("first", "last", "complement")):
         if name in values:
             rows[:, number] = values[name](rows[:, number])
     return rows
@@ -189,7 +189,7 @@ def neighbours_swapped(found: packed_plan.Lists) -> dict:
 
 
 def zeros_only(found: packed_plan.Lists, start: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    return np.where(found.rows[:, 3:] != 0, start(found.start), found.start).astype(np.int16)
+    return np.where(found.rows[:, 2:] != 0, start(found.start), found.start).astype(np.int16)
 
 
 lists("zeros are taken for ones", lambda f: {"rows": columns_of(f.rows, complement=np.zeros_like)}, "counts", "network")
@@ -201,8 +201,6 @@ lists("the shared map counts one plane only", shared_map_missing, "counts", "net
 lists("a plane is counted twice in place of another", first_plane_twice, "counts", "network")
 lists("what fills a list up is plane 0", filler_is_plane_0)
 lists("two output channels are swapped", neighbours_swapped, "counts", "network")
-lists("counts are cut off at 8 bits", lambda f: {"rows": columns_of(f.rows, slices=lambda s: np.minimum(s, 8))})
-lists("one bit of the counts is missing", lambda f: {"rows": columns_of(f.rows, slices=lambda s: np.maximum(s - 1, 0))})
 
 
 def other_bits(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Patch], None]:

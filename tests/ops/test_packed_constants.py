@@ -5,10 +5,10 @@ from bbdg_ref.ops import column_plan, packed_layout, packed_plan
 
 
 def test_plans_and_kernels_go_by_the_same_numbers():
-    assert packed_plan.PIECE == bitstreams.PIECE == real_layer.TILE
+    assert packed_plan.PIECE == bitstreams.PIECE == real_layer.GROUP
     assert (packed_plan.WIDE, packed_plan.NARROW) == (bitvectors.WORDS, bitvectors.NARROW)
-    assert (packed_plan.STEP, packed_plan.LONGEST) == (bitvectors.GROUP, bitvectors.LONGEST)
-    assert packed_plan.LONGEST < 2**bitvectors.SLICES
+    assert packed_plan.STEP == bitvectors.GROUP
+    assert bitvectors.LONGEST < 2**bitvectors.SLICES
     assert column_plan.GROUP == columns.LANES
     for kind in ("STEM", "REAL", "STRIDE_PAD", "BINARY", "COLUMNS", "CLASSIFIER"):
         assert getattr(packed_layout, kind) == getattr(packed_program, kind)

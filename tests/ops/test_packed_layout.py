@@ -1,5 +1,7 @@
 """Networks laid out as programs: which ones the kernels run, and that a program keeps to its own memory."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +11,7 @@ from packed_cases import WAYS, NetworkCase, check_network, counting, network_cas
 
 from bbdg_ref.kernels.compiled import jit_is_on
 from bbdg_ref.ops import packed_layout, packed_program
-from bbdg_ref.spec.evaluation import BinaryLayer, Block, Classifier, FoldedNetwork, RealLayer, evaluate
+from bbdg_ref.spec.evaluation import BinaryLayer, Block, Classifier, FoldedNetwork, RealLayer, StridePad, evaluate
 
 needs_the_jit = pytest.mark.skipif(not jit_is_on(), reason="kernels made of LLVM intrinsics cannot be interpreted")
 
@@ -20,6 +22,50 @@ def test_programs_equal_the_definition(case):
     fits = packed_layout.fits(case.folded, shape)
     event(f"served by {'the kernels' if fits else 'the definition'}")
     check_network(case)
+
+
+@contextmanager
+def segments_of_few_images() -> Iterator[None]:
+    """Lay networks out as if a cache held one image at most, and the vectors of a block hardly more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packed_layout, "CACHED", 1)
+        patch.setattr(packed_layout, "FULL", 48)
+        yield
+
+
+@needs_the_jit
+@given(network_cases())
+def test_a_few_images_at_a_time_answer_the_same(case):
+    if packed_layout.fits(case.folded, case.images.shape[1:]):
+        with segments_of_few_images():
+            segments = packed_layout._segments(case.folded, case.images.shape[1:], len(case.images), False)
+            event(f"{len(segments)} segments")
+            event("the last images are fewer" if len(case.images) % segments[0].images else "all alike")
+            check_network(case)
+
+
+def test_segments_are_cut_where_vectors_need_more_images():
+    """Maps of 32 x 32, 16 x 16 and 4 x 4: eight images' maps of 2 MB stay in the caches, 512 pixels fill a block."""
+    source = np.random.default_rng(0)
+
+    def layer(out: int, channels: int, stride: int) -> BinaryLayer:
+        bits = source.random((out, channels, 3, 3)) < 0.1
+        return BinaryLayer(bits, *np.zeros((3, out), np.float32), (stride, stride), (1, 1))
+
+    stem = RealLayer(np.zeros((64, 3, 3, 3), np.float32), np.zeros(64, np.float32), (1, 1), (1, 1))
+    steps = ((64, 64, 1), (128, 64, 2), (256, 128, 2), (512, 256, 2), (512, 512, 1))
+    blocks = tuple(Block((layer(*step),), None if step[2] == 1 else StridePad(step[1], step[0], 2)) for step in steps)
+    head = Classifier(np.zeros((10, 512), np.float32), np.zeros(10, np.float32))
+    folded = FoldedNetwork(stem, blocks, head, "segments", None)
+
+    def cut(batch: int, keep: bool) -> list[tuple[int, int]]:
+        segments = packed_layout._segments(folded, (3, 32, 32), batch, keep)
+        assert [part for segment in segments for part in segment.parts] == [stem, *blocks]
+        return [(segment.images, len(segment.parts)) for segment in segments]
+
+    assert cut(32, False) == [(8, 4), (32, 2)]
+    assert cut(4, False) == cut(4, True) == [(4, 6)]
+    assert cut(32, True) == [(32, 6)]
 
 
 def parts(channels: int, classes: int = 2, *, kernel: int = 3, stride: int = 1) -> FoldedNetwork:
@@ -94,8 +140,8 @@ def test_a_program_keeps_within_its_memory(case):
         event("does not fit")
         return
     want = evaluate(folded, images).logits
-    for keep in (False, True):
-        with counting(case.way):
+    for keep, laid_out in ((False, nullcontext), (True, nullcontext), (False, segments_of_few_images)):
+        with counting(case.way), laid_out():
             program = packed_layout.build(folded, images.shape[1:], len(images), {}, keep=keep)
         arrays = [poisoned(array) for array in vars(program.memory()).values()]
         program.give_back(packed_program.Memory(*arrays))
