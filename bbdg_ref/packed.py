@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _checks, ops
-from .ops.packed_conv2d import PackedWeights, aligned_empty, packed_affine, plain
+from ._memory import empty
+from .ops.packed_conv2d import PackedWeights, packed_affine, plain
 from .spec.conv2d import Pair, output_size
 from .spec.domain import Domain
 
@@ -298,7 +299,7 @@ def packed_conv2d(
     if type(x) is np.ndarray and type(weight) is PackedConv and type(stride) is int and type(padding) is int:
         known = weight._weights.calls.get((x.shape, stride, padding))
         if known is not None and x.dtype == np.float32 and x.flags.carray:  # a call like an earlier one
-            y = aligned_empty(known.shape) if out is None else _result(name, out, known.shape, x)
+            y = empty(known.shape) if out is None else _result(name, out, known.shape, x)
             if packed_affine(x, _NO_WORDS, False, weight._weights, known, y):
                 _refuse_nan(name, x)
             return y
@@ -374,7 +375,7 @@ def _convolved(
     out: Real | None, shape: tuple[int, ...],
 ) -> Real:  # fmt: skip
     """Run the kernels, or the definition where they do not run."""
-    y = aligned_empty(shape) if out is None else _result(name, out, shape, given)
+    y = empty(shape) if out is None else _result(name, out, shape, given)
     if not ops.packed_kernels_take(given.shape[1], weights.bits.shape[2:]):
         values = np.where(given.bits(), 1.0, -1.0) if isinstance(given, PackedActivations) else given
         _refuse_nan(name, values)

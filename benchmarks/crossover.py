@@ -30,6 +30,7 @@ fix_threads(arguments.threads)
 import numpy as np
 from turns import timed_in_turns
 
+from bbdg_ref._memory import empty
 from bbdg_ref.ops import packed_conv2d, packed_plan
 
 SHAPES = {"64→64 32×32": (64, 32), "128→128 16×16": (128, 16), "256→256 8×8": (256, 8), "512→512 4×4": (512, 4)}
@@ -46,7 +47,7 @@ def forced(x: np.ndarray, bits: np.ndarray, columns: bool) -> Callable[[], np.nd
         prepared = weights.prepared(len(x), x.shape[2:], (1, 1), (1, 1))
     if isinstance(prepared, packed_conv2d.PreparedColumns) != columns:
         raise SystemExit("the plan did not take the kernel that it was told to take")
-    y = packed_conv2d.aligned_empty(prepared.shape)
+    y = empty(prepared.shape)
     no_words = np.empty(0, np.uint64)
 
     def call() -> np.ndarray:

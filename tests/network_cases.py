@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -50,10 +51,35 @@ def soft_signs(t: float, k: float) -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ops, "sign", lambda x: k * np.tanh(t * x))
+        patch.setattr(BinaryConv2d, "_grad_activations", soft_grad_activations)
+        patch.setattr(ops, "sign_conv2d_grad_weight", soft_grad_weight)
         patch.setattr(ops, "hardtanh", np.tanh)
-        patch.setattr(ops, "hardtanh_backward", lambda dy, x: dy * (1 - np.tanh(x) ** 2))
+        patch.setattr(ops, "hardtanh_backward", lambda dy, y: dy * (1 - y**2))
+        patch.setattr(ops, "clipped_norm_train", soft_norm_train)
+        patch.setattr(ops, "clipped_norm_backward", soft_norm_backward)
         patch.setattr(BinaryConv2d, "signs", lambda self: k * np.tanh(t * (self.latent.value - self.threshold)))
         yield
+
+
+def soft_grad_weight(dy: np.ndarray, x: np.ndarray, **where: Any) -> np.ndarray:
+    return ops.conv2d_grad_weight(dy, ops.sign(x), **where)
+
+
+def soft_grad_activations(layer: BinaryConv2d, dy: np.ndarray, _: object, size: tuple[int, int]) -> np.ndarray:
+    where = {"stride": layer.stride, "padding": layer.padding}
+    return ops.conv2d_grad_input(dy, layer.weights(), input_size=size, **where)
+
+
+def soft_norm_train(x: np.ndarray, added: np.ndarray | None, *parameters: np.ndarray) -> ops.BatchNormForward:
+    normal = ops.batchnorm_train(x, *parameters)
+    y = ops.hardtanh(normal.y if added is None else normal.y + added)
+    return ops.BatchNormForward(y, normal.mean, normal.var)
+
+
+def soft_norm_backward(dy: np.ndarray, y: np.ndarray, *rest: np.ndarray) -> ops.ClippedNormGradients:
+    inside = ops.hardtanh_backward(dy, y)
+    normal = ops.batchnorm_backward(inside, *rest)
+    return ops.ClippedNormGradients(normal.x, inside, normal.weight, normal.bias)
 
 
 def set_estimators(module: Module, t: float, k: float) -> None:

@@ -12,12 +12,14 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .compiled import compiled
+from .._memory import empty
+from .compiled import compiled, inlined
 from .threads import share_out
 from .vectors import INDEX, LANES, element, load, multiply_add, pointer, repeat, splat
 
 Array = np.ndarray[Any, Any]
 
+ZERO, ONE = np.float32(0), np.float32(1)
 DOUBLE = ir.VectorType(ir.DoubleType(), LANES)
 
 
@@ -97,6 +99,13 @@ def _products_of_channels(dy: Array, x: Array, first: int, last: int, centre: Ar
                 sums[channel, 1, 0] += gradient * (x[image, channel, pixel] - centre[channel])
 
 
+@inlined
+def _clipped(value: np.float32) -> np.float32:
+    """Return min(max(value, -1), 1); NaN stays NaN."""
+    value = -ONE if value < -ONE else value
+    return ONE if value > ONE else value
+
+
 @compiled
 def _scale(x: Array, mean: Array, scale: Array, bias: Array, y: Array, first: int, last: int) -> None:
     """Fill the images `first` to `last` of ``y = (x - mean) * scale + bias``."""
@@ -106,6 +115,53 @@ def _scale(x: Array, mean: Array, scale: Array, bias: Array, y: Array, first: in
             source, target = x[image, channel], y[image, channel]
             for pixel in range(source.size):
                 target[pixel] = (source[pixel] - m) * s + b
+
+
+@compiled
+def _scale_and_clip(x: Array, mean: Array, scale: Array, bias: Array, y: Array, first: int, last: int) -> None:
+    """Fill the images `first` to `last` of ``y = hardtanh((x - mean) * scale + bias)``."""
+    for image in range(first, last):
+        for channel in range(x.shape[1]):
+            m, s, b = mean[channel], scale[channel], bias[channel]
+            source, target = x[image, channel], y[image, channel]
+            for pixel in range(source.size):
+                target[pixel] = _clipped((source[pixel] - m) * s + b)
+
+
+@compiled
+def _scale_add_and_clip(
+    x: Array, added: Array, mean: Array, scale: Array, bias: Array, y: Array, first: int, last: int
+) -> None:
+    """Fill the images `first` to `last` of ``y = hardtanh((x - mean) * scale + bias + added)``."""
+    for image in range(first, last):
+        for channel in range(x.shape[1]):
+            m, s, b = mean[channel], scale[channel], bias[channel]
+            source, other, target = x[image, channel], added[image, channel], y[image, channel]
+            for pixel in range(source.size):
+                target[pixel] = _clipped(((source[pixel] - m) * s + b) + other[pixel])
+
+
+@compiled
+def _clipped_products_of_channels(
+    dy: Array, y: Array, x: Array, first: int, last: int, centre: Array, sums: Array, inside: Array
+) -> None:
+    """Write inside = dy where -1 < y < 1, else 0, and fill the sums of `_products_of_channels` for it.
+
+    Image by image and channel by channel, so that what has just been written is summed from the nearest cache.
+    """
+    batch, channels, pixels = x.shape
+    vectors = pixels // LANES
+    for image in range(batch):
+        for channel in range(first, last):
+            gradient, value, target = dy[image, channel], y[image, channel], inside[image, channel]
+            for pixel in range(pixels):
+                target[pixel] = gradient[pixel] if (value[pixel] > -ONE) & (value[pixel] < ONE) else ZERO
+            at = (image * channels + channel) * pixels
+            _add_products(inside, x, at, vectors, centre[channel], sums, channel * 2 * LANES)
+            for pixel in range(vectors * LANES, pixels):
+                wide = np.float64(target[pixel])
+                sums[channel, 0, 0] += wide
+                sums[channel, 1, 0] += wide * (x[image, channel, pixel] - centre[channel])
 
 
 @compiled
@@ -152,7 +208,7 @@ def products(dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
 
 def scaled(x: Array, mean: Array, scale: Array, bias: Array) -> Array:
     """Return ``(x - mean) * scale + bias``, float32, of x (batch, channels, pixels)."""
-    y = np.empty(x.shape, np.float32)
+    y = empty(x.shape)
 
     def work(first: int, last: int) -> None:
         _scale(x, mean, scale, bias, y, first, last)
@@ -161,9 +217,36 @@ def scaled(x: Array, mean: Array, scale: Array, bias: Array) -> Array:
     return y
 
 
+def clipped(x: Array, added: Array | None, mean: Array, scale: Array, bias: Array) -> Array:
+    """Return ``hardtanh((x - mean) * scale + bias + added)``, float32, of x (batch, channels, pixels)."""
+    y = empty(x.shape)
+
+    def work(first: int, last: int) -> None:
+        if added is None:
+            _scale_and_clip(x, mean, scale, bias, y, first, last)
+        else:
+            _scale_add_and_clip(x, added, mean, scale, bias, y, first, last)
+
+    share_out(work, len(x))
+    return y
+
+
+def clipped_products(dy: Array, y: Array, x: Array, mean: Array) -> tuple[Array, Array, Array]:
+    """Return dy where -1 < y < 1, else 0, and the two sums of `products` for it."""
+    centre, inside = mean.astype(np.float64), empty(x.shape)
+    sums = np.zeros((x.shape[1], 2, LANES))
+
+    def work(first: int, last: int) -> None:
+        _clipped_products_of_channels(dy, y, x, first, last, centre, sums, inside)
+
+    share_out(work, x.shape[1])
+    dy_sum, product_sum = sums.sum(axis=2).T
+    return inside, dy_sum, product_sum
+
+
 def combined(dy: Array, x: Array, mean: Array, slopes: Array) -> Array:
     """Return ``slopes[0] * (dy - slopes[1] - (x - mean) * slopes[2])``, float32."""
-    dx = np.empty(x.shape, np.float32)
+    dx = empty(x.shape)
 
     def work(first: int, last: int) -> None:
         _combine(dy, x, mean, slopes, dx, first, last)

@@ -14,7 +14,6 @@ An `axis plan` says for each output index q of one axis which taps fall inside: 
 input index, the first tap in packed order, and their count. See `bbdg_ref.ops.conv2d`.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
+from .._memory import empty
 from .compiled import compiled
 from .layout import aligned_empty, image_length, to_channels_first, to_channels_last
 from .threads import share_out
@@ -181,7 +181,7 @@ def _packed(weight: Array, output_axis: int, rows: Array, columns: Array) -> Arr
     steps = weight.shape[1] * kernel, kernel
     outputs, channels = weight.shape[output_axis], weight.shape[1 - output_axis]
     shape = -(-outputs // LANES), *weight.shape[2:], channels, LANES
-    result = aligned_empty(math.prod(shape)).reshape(shape)
+    result = empty(shape)
     _pack(weight.reshape(-1), steps[output_axis], steps[1 - output_axis], rows, columns, outputs, result)
     return result
 

@@ -15,6 +15,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
+from .._memory import empty
 from .compiled import compiled
 from .layout import LINE, aligned_empty, image_length, to_channels_last
 from .threads import share_out
@@ -31,6 +32,8 @@ from .vectors import (
 )
 
 Array = np.ndarray[Any, Any]
+
+ZERO, ONE = np.float32(0), np.float32(1)
 
 CHANNELS = 4 if LANES == 8 else 8  # input channels of a tile; see IMAGES in conv2d.py
 CHUNK = 262144  # float32 values of images and gradients kept in scratch memory at a time
@@ -133,10 +136,21 @@ def _parts(batch: int, length: int) -> int:
 
 
 @compiled
+def _take_signs(x: Array) -> None:
+    """Replace each value by +1 where it is above 0, else by -1."""
+    for k in range(x.size):
+        x[k] = ONE if x[k] > ZERO else -ONE
+
+
+@compiled
 def _partial_sums(
-    dy: Array, x: Array, sizes: Array, vertical: Array, horizontal: Array, partial: Array, first: int, last: int
-) -> None:
-    """Fill the parts `first` to `last` of partial (parts, kernel rows, kernel columns, channels, outputs)."""
+    dy: Array, x: Array, signs: bool, sizes: Array, vertical: Array, horizontal: Array, partial: Array,
+    first: int, last: int,
+) -> None:  # fmt: skip
+    """Fill the parts `first` to `last` of partial (parts, kernel rows, kernel columns, channels, outputs).
+
+    With `signs`, x stands for its signs.
+    """
     batch, parts, padded = x.shape[0], partial.shape[0], partial.shape[4]
     pixels, outputs = dy.shape[2] * dy.shape[3], dy.shape[1]
     x_pixels, channels = x.shape[2] * x.shape[3], x.shape[1]
@@ -151,6 +165,8 @@ def _partial_sums(
             for image in range(images):
                 to_channels_last(x[start + image].reshape(channels, x_pixels), xs, image * x_image, channels)
                 to_channels_last(dy[start + image].reshape(outputs, pixels), ys, image * y_image, padded)
+            if signs:
+                _take_signs(xs[: images * x_image])
             _add_chunk(xs, ys, images, sizes, vertical, horizontal, partial[part])
 
 
@@ -177,7 +193,7 @@ def _unpack(total: Array, dw: Array) -> None:
 
 
 def weight_gradient(
-    dy: Array, x: Array, stride: tuple[int, int], vertical: Array, horizontal: Array, dw: Array
+    dy: Array, x: Array, signs: bool, stride: tuple[int, int], vertical: Array, horizontal: Array, dw: Array
 ) -> None:
     """Compute the gradient with respect to the weights.
 
@@ -185,6 +201,8 @@ def weight_gradient(
     ----------
     dy : float32 (batch, outputs, rows, columns)
     x : float32 (batch, channels, height, width)
+    signs : bool
+        Whether the convolution took the signs of x, +1 where x > 0, else -1.
     stride : (vertical, horizontal)
     vertical, horizontal : int64 (3, kernel rows), int64 (3, kernel columns)
         For every tap: the first output index whose input lies inside the image, the last one plus 1, and the
@@ -197,12 +215,11 @@ def weight_gradient(
     padded_outputs = -(-outputs // LANES) * LANES
     length = kernel_rows * kernel_columns * padded_channels * padded_outputs
     parts = _parts(len(x), length)
-    partial = aligned_empty(parts * length)
-    partial = partial.reshape(parts, kernel_rows, kernel_columns, padded_channels, padded_outputs)
+    partial = empty((parts, kernel_rows, kernel_columns, padded_channels, padded_outputs))
     sizes = np.array((*x.shape[2:], channels, *dy.shape[2:], *stride))
 
     def work(first: int, last: int) -> None:
-        _partial_sums(dy, x, sizes, vertical, horizontal, partial, first, last)
+        _partial_sums(dy, x, signs, sizes, vertical, horizontal, partial, first, last)
 
     share_out(work, parts)
     _add_parts(partial.reshape(parts, length))

@@ -12,6 +12,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
+from .._memory import empty
 from .compiled import compiled
 from .threads import share_out
 
@@ -24,7 +25,7 @@ ZERO, ONE, TWO, FOUR = np.float32(0), np.float32(1), np.float32(2), np.float32(4
 
 def _for_pieces(function: Callable[..., None], *arrays: Array, **constants: np.float32) -> Array:
     """Call ``function(*pieces of the flat arrays, piece of the result, *constants)`` on threads; return the result."""
-    result = np.empty(arrays[0].shape, np.float32)
+    result = empty(arrays[0].shape)
     flat = [np.ascontiguousarray(array).reshape(-1) for array in arrays]
     flat.append(result.reshape(-1))
 

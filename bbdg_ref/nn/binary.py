@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops
+from .._memory import empty
 from ..packed import PackedConv, packed_conv2d
+from ..spec.conv2d import Pair
 from ..spec.domain import Domain
 from ..spec.pruning import Selection
 from .domains import WeightDomain
@@ -75,8 +77,12 @@ class BinaryConv2d(Module):
 
     def signs(self) -> NDArray[np.floating]:
         """Return s = 2·bits − 1 in the latents' dtype."""
-        one = self.latent.value.dtype.type(1)
-        return np.where(self.bits, one, -one)
+        dtype = self.latent.value.dtype
+        s = empty(self.bits.shape) if dtype == np.float32 else np.empty(self.bits.shape, dtype)
+        np.copyto(s, self.bits)  # and no branch a bit: several times as fast as np.where
+        s *= 2
+        s -= 1
+        return s
 
     def values(self) -> Domain:
         """Return the layer's α and β as they stand."""
@@ -90,28 +96,41 @@ class BinaryConv2d(Module):
         return known
 
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
-        """Return conv(sign(x), W); in evaluation by exact counts, with one rounding to float32 at the end."""
+        """Return conv(sign(x), W): in float32 by exact counts, with one rounding at the end."""
         if not training and x.dtype == np.float32 and x.size > 0:
             with contextlib.suppress(ValueError):  # NaN, which has no sign: left to what follows, as in training
                 return packed_conv2d(x, self.packed(), stride=self.stride, padding=self.padding)
-        a, s = ops.sign(x), self.signs()
-        weight = self.domain.weights(self.latent.value, s)
+        values = self.values()
         if training:
-            self._saved = x, a, s, weight
-        return ops.conv2d(a, weight, stride=self.stride, padding=self.padding)
+            self._saved = x, values
+        where = {"stride": self.stride, "padding": self.padding}
+        if x.dtype == np.float32 and ops.packed_kernels_take(x.shape[1], self.bits.shape[2:]):
+            return ops.popcount_conv2d(x, self.bits, values.alpha, values.beta, **where)
+        return ops.conv2d(ops.sign(x), self.weights(), **where)
+
+    def weights(self) -> NDArray[np.floating]:
+        """Return the real weights as they stand, α or β, of the latents' shape and dtype."""
+        return self.domain.weights(self.latent.value, self.signs())
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Store ∂loss/∂latent and the domain's gradients, return ∂loss/∂x."""
-        x, a, s, weight = self._saved
+        x, values = self._saved
         del self._saved
-        where = {"stride": self.stride, "padding": self.padding}
-        latent = self.latent.value
-        dw = ops.conv2d_grad_weight(dy, a, kernel_size=weight.shape[2:], **where)
+        latent, s = self.latent.value, self.signs()
+        dw = ops.sign_conv2d_grad_weight(
+            dy, x, kernel_size=latent.shape[2:], stride=self.stride, padding=self.padding
+        )  # fmt: skip
         gradients = self.domain.weights_backward(dw, latent, s)
-        dlatent = self.weight_estimator.backward(gradients.s, latent - self.threshold)
+        centred = np.subtract(latent, self.threshold, out=s)
+        dlatent = self.weight_estimator.backward(gradients.s, centred)
         self.latent.grad = dlatent if gradients.latent is None else dlatent + gradients.latent
-        da = ops.conv2d_grad_input(dy, weight, input_size=x.shape[2:], **where)
-        return self.activation_estimator.backward(da, x)
+        return self.activation_estimator.backward(self._grad_activations(dy, values, (x.shape[2], x.shape[3])), x)
+
+    def _grad_activations(self, dy: NDArray[Any], values: Domain, size: Pair) -> NDArray[Any]:
+        """Return ∂loss/∂sign(x)."""
+        return ops.two_valued_grad_input(
+            dy, self.bits, values.alpha, values.beta, input_size=size, stride=self.stride, padding=self.padding
+        )  # fmt: skip
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (out channels, height, width)."""

@@ -19,25 +19,32 @@ class Residual(Module):
 
     Parameters
     ----------
-    main : Module
-        The path with the binary convolutions.
+    main : Sequential
+        The path with the binary convolutions; it ends in a batch norm.
     shortcut : Module
         The path around it; an empty `Sequential` is the identity.
     """
 
-    def __init__(self, main: Module, shortcut: Module) -> None:
+    def __init__(self, main: Sequential, shortcut: Module) -> None:
         self.main, self.shortcut, self.hardtanh = main, shortcut, HardTanh()
+
+    def _split(self) -> tuple[Sequential, BatchNorm]:
+        """Return the main path without its last layer, and that: it runs with the sum and hardtanh in one pass."""
+        *body, norm = self.main.layers
+        assert isinstance(norm, BatchNorm), "the main path of a residual block must end in a batch norm"
+        return Sequential(*body), norm
 
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
         """Return hardtanh(main(x) + shortcut(x))."""
-        total = self.main.forward(x, training=training)
-        total = total + self.shortcut.forward(x, training=training)
-        return self.hardtanh.forward(total, training=training)
+        body, norm = self._split()
+        added = self.shortcut.forward(x, training=training)
+        return norm.forward_clipped(body.forward(x, training=training), added, training=training)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Send the gradient of the sum down both paths and add what comes back."""
-        dtotal = self.hardtanh.backward(dy)
-        return self.main.backward(dtotal) + self.shortcut.backward(dtotal)
+        body, norm = self._split()
+        gradients = norm.backward_clipped(dy)
+        return body.backward(gradients.x) + self.shortcut.backward(gradients.added)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape after the main path."""

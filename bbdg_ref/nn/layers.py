@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ops
+from ..ops.clipped_norm import ClippedNormGradients
+from ..spec.batchnorm import BatchNormForward
 from .parameter import Module, Parameter, Shape
 
 __all__ = [
@@ -58,20 +60,30 @@ class Sequential(Module):
     def __init__(self, *layers: Module) -> None:
         self.layers = list(layers)
 
+    def steps(self) -> list[Module]:
+        """Return what runs: the layers, but a batch norm and the hardtanh after it as one."""
+        steps: list[Module] = []
+        for layer in self.layers:
+            if isinstance(layer, HardTanh) and steps and isinstance(steps[-1], BatchNorm):
+                steps[-1] = ClippedNorm(steps[-1])
+            else:
+                steps.append(layer)
+        return steps
+
     def parts(self) -> Iterator[tuple[str, Module]]:
         """Yield the layers, named by their index."""
         return ((str(index), layer) for index, layer in enumerate(self.layers))
 
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
         """Apply the layers in order."""
-        for layer in self.layers:
-            x = layer.forward(x, training=training)
+        for step in self.steps():
+            x = step.forward(x, training=training)
         return x
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Apply the layers' backward passes in reverse order."""
-        for layer in reversed(self.layers):
-            dy = layer.backward(dy)
+        for step in reversed(self.steps()):
+            dy = step.backward(dy)
         return dy
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -155,12 +167,16 @@ class BatchNorm(Module):
         if not training:
             return ops.batchnorm_infer(x, weight, bias, self.running_mean, self.running_var)
         result = ops.batchnorm_train(x, weight, bias)
+        self._update(x, result)
+        self._saved = x, result.mean, result.var
+        return result.y
+
+    def _update(self, x: NDArray[Any], result: BatchNormForward) -> None:
+        """Move the running statistics towards those of a batch."""
         running = ops.running_update(
             self.running_mean, self.running_var, result.mean, result.var, count=x.size // x.shape[1]
         )
         self.running_mean, self.running_var = running.mean, running.var
-        self._saved = x, result.mean, result.var
-        return result.y
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Store the gradients of scale and shift, return ∂loss/∂x through the batch's statistics."""
@@ -170,20 +186,60 @@ class BatchNorm(Module):
         self.weight.grad, self.bias.grad = gradients.weight, gradients.bias
         return gradients.x
 
+    def forward_clipped(self, x: NDArray[Any], added: NDArray[Any] | None, *, training: bool) -> NDArray[Any]:
+        """Return hardtanh(BN(x) + added), equal to the three one after the other; in training in one pass."""
+        if not training:
+            y = self.forward(x, training=False)
+            return ops.hardtanh(y if added is None else y + added)
+        result = ops.clipped_norm_train(x, added, self.weight.value, self.bias.value)
+        self._update(x, result)
+        self._saved, self._y = (x, result.mean, result.var), result.y
+        return result.y
+
+    def backward_clipped(self, dy: NDArray[Any]) -> ClippedNormGradients:
+        """Store the gradients of scale and shift, return them with ∂loss/∂x and ∂loss/∂added."""
+        x, mean, var = self._saved
+        gradients = ops.clipped_norm_backward(dy, self._y, x, self.weight.value, mean, var)
+        del self._saved, self._y
+        self.weight.grad, self.bias.grad = gradients.weight, gradients.bias
+        return gradients
+
 
 class HardTanh(Module):
     """y = min(max(x, −1), 1)."""
 
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
         """Clip to [−1, 1]."""
-        self._x = x if training else None
-        return ops.hardtanh(x)
+        y = ops.hardtanh(x)
+        self._y = y if training else None
+        return y
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
-        """Let the gradient through where −1 < x < 1."""
-        x, self._x = self._x, None
-        assert x is not None, "backward needs a forward pass with training=True before it"
-        return ops.hardtanh_backward(dy, x)
+        """Let the gradient through where −1 < x < 1, which is where −1 < y < 1: x need not be kept."""
+        y, self._y = self._y, None
+        assert y is not None, "backward needs a forward pass with training=True before it"
+        return ops.hardtanh_backward(dy, y)
+
+
+class ClippedNorm(Module):
+    """y = hardtanh(norm(x)), run in one pass.
+
+    Parameters
+    ----------
+    norm : BatchNorm
+        Its parameters and running statistics are used and moved.
+    """
+
+    def __init__(self, norm: BatchNorm) -> None:
+        self.norm = norm
+
+    def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
+        """Return hardtanh(norm(x))."""
+        return self.norm.forward_clipped(x, None, training=training)
+
+    def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
+        """Return ∂loss/∂x."""
+        return self.norm.backward_clipped(dy).x
 
 
 class GlobalAvgPool(Module):

@@ -28,7 +28,6 @@ from ..spec.activation import (
 )
 from ..spec.adam import (
     AdamUpdate,
-    adam,
 )
 from ..spec.batchnorm import (
     BatchNormForward,
@@ -90,8 +89,6 @@ from ..spec.weights import (
     closed_form_weights,
     closed_form_weights_backward,
     conditional_means,
-    general_weights,
-    general_weights_backward,
     symmetric_scale,
     symmetric_weights,
     symmetric_weights_backward,
@@ -99,15 +96,18 @@ from ..spec.weights import (
 from .activation import (
     hardtanh_backward,
 )
+from .adam import adam
 from .batchnorm import (
     batchnorm_backward,
     batchnorm_infer,
     batchnorm_train,
 )
+from .clipped_norm import ClippedNormGradients, clipped_norm_backward, clipped_norm_train
 from .conv2d import (
     conv2d,
     conv2d_grad_input,
     conv2d_grad_weight,
+    sign_conv2d_grad_weight,
 )
 from .estimators import (
     clipped_ste_backward,
@@ -127,11 +127,14 @@ from .projection import (
     project_zero,
 )
 from .pruning import select_top_k
+from .sparse_conv2d import two_valued_grad_input
+from .weights import general_weights, general_weights_backward
 
 __all__ = [
     "AdamUpdate",
     "BatchNormForward",
     "BatchNormGradients",
+    "ClippedNormGradients",
     "DensityPenalty",
     "EDEParameters",
     "LinearGradients",
@@ -155,6 +158,8 @@ __all__ = [
     "channel_bias",
     "channel_bias_backward",
     "clipped_ste_backward",
+    "clipped_norm_backward",
+    "clipped_norm_train",
     "closed_form_weights",
     "closed_form_weights_backward",
     "conditional_means",
@@ -201,6 +206,7 @@ __all__ = [
     "select_positive",
     "select_top_k",
     "sign",
+    "sign_conv2d_grad_weight",
     "sign_bits",
     "smooth_targets",
     "stride_and_pad",
@@ -208,6 +214,7 @@ __all__ = [
     "symmetric_scale",
     "symmetric_weights",
     "symmetric_weights_backward",
+    "two_valued_grad_input",
     "unpack_bits",
     "unpack_kernels",
 ]

@@ -10,12 +10,14 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from .._memory import empty
 from ..spec.conv2d import Pair, output_size, pair
 from ..spec.conv2d import conv2d as defined_conv2d
 from ..spec.conv2d import conv2d_grad_input as defined_grad_input
 from ..spec.conv2d import conv2d_grad_weight as defined_grad_weight
+from ..spec.estimators import sign
 
-__all__ = ["conv2d", "conv2d_grad_input", "conv2d_grad_weight"]
+__all__ = ["conv2d", "conv2d_grad_input", "conv2d_grad_weight", "sign_conv2d_grad_weight"]
 
 Float = NDArray[np.floating]
 Integer = NDArray[np.int64]
@@ -80,7 +82,7 @@ def conv2d(x: Float, weight: Float, *, stride: int | Pair = 1, padding: int | Pa
         return defined_conv2d(x, weight, stride=stride, padding=padding)
     order_v, vertical = forward_axis(x.shape[2], rows, weight.shape[2], pair(stride)[0], pair(padding)[0])
     order_h, horizontal = forward_axis(x.shape[3], columns, weight.shape[3], pair(stride)[1], pair(padding)[1])
-    y = np.empty((len(x), len(weight), rows, columns), np.float32)
+    y = empty((len(x), len(weight), rows, columns))
     packed = kernels.packed_forward(np.ascontiguousarray(weight), order_v, order_h)
     kernels.convolve(np.ascontiguousarray(x), packed, vertical, horizontal, y)
     return y
@@ -101,7 +103,7 @@ def conv2d_grad_input(
     (kh, kw), (sv, sh), (pv, ph) = weight.shape[2:], pair(stride), pair(padding)
     order_v, vertical = backward_axis(input_size[0], dy.shape[2], kh, sv, pv)
     order_h, horizontal = backward_axis(input_size[1], dy.shape[3], kw, sh, ph)
-    dx = np.empty((len(dy), weight.shape[1], *input_size), np.float32)
+    dx = empty((len(dy), weight.shape[1], *input_size))
     packed = kernels.packed_backward(np.ascontiguousarray(weight), order_v, order_h)
     kernels.convolve(np.ascontiguousarray(dy), packed, vertical, horizontal, dx)
     return dx
@@ -129,15 +131,47 @@ def conv2d_grad_weight(
     The batch is cut into parts whose number depends on the shapes alone; their sums are added in order, so that the
     result does not depend on the number of threads.
     """
+    if (dweight := _grad_weight(dy, x, False, kernel_size, stride, padding)) is not None:
+        return dweight
+    return defined_grad_weight(dy, x, kernel_size=kernel_size, stride=stride, padding=padding)
+
+
+def sign_conv2d_grad_weight(
+    dy: Float, x: Float, *, kernel_size: int | Pair, stride: int | Pair = 1, padding: int | Pair = 0
+) -> Float:
+    """Return the gradient with respect to the weight of ``conv2d(sign(x), weight)``, without an array of the signs.
+
+    Equal to ``conv2d_grad_weight(dy, sign(x), ...)``, bit for bit: the signs are taken in scratch memory.
+
+    Parameters
+    ----------
+    dy : ndarray (batch, out, output height, output width)
+    x : ndarray (batch, in, height, width)
+    kernel_size, stride, padding : int or (int, int)
+        Vertical and horizontal.
+
+    Returns
+    -------
+    ndarray (out, in, kernel height, kernel width)
+    """
+    if (dweight := _grad_weight(dy, x, True, kernel_size, stride, padding)) is not None:
+        return dweight
+    return defined_grad_weight(dy, sign(x), kernel_size=kernel_size, stride=stride, padding=padding)
+
+
+def _grad_weight(
+    dy: Float, x: Float, signs: bool, kernel_size: int | Pair, stride: int | Pair, padding: int | Pair
+) -> Float | None:
+    """Return the gradient with respect to the weight for x or for its signs, or None where the kernels do not run."""
     kernels = _kernels(dy, x)
     (kh, kw), (sv, sh), (pv, ph) = pair(kernel_size), pair(stride), pair(padding)
     expected = output_size(x.shape[2:], (kh, kw), stride, padding)
     if kernels is None or dy.shape[2:] != expected or len(dy) != len(x):
-        return defined_grad_weight(dy, x, kernel_size=kernel_size, stride=stride, padding=padding)
+        return None
     vertical = weight_axis(x.shape[2], dy.shape[2], kh, sv, pv)
     horizontal = weight_axis(x.shape[3], dy.shape[3], kw, sh, ph)
-    dweight = np.empty((dy.shape[1], x.shape[1], kh, kw), np.float32)
+    dweight = empty((dy.shape[1], x.shape[1], kh, kw))
     from ..kernels.conv2d_weight import weight_gradient
 
-    weight_gradient(np.ascontiguousarray(dy), np.ascontiguousarray(x), (sv, sh), vertical, horizontal, dweight)
+    weight_gradient(np.ascontiguousarray(dy), np.ascontiguousarray(x), signs, (sv, sh), vertical, horizontal, dweight)
     return dweight

@@ -5,7 +5,6 @@ the JIT is off, or counts do not fit the kernels' integers, the function of ``sp
 """
 # The imports of `bbdg_ref.kernels` stand inside functions so that importing bbdg_ref does not import Numba.
 
-import math
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._memory import empty
 from ..spec.conv2d import Pair, pair
 from ..spec.popcount_conv import popcount_conv2d as defined_popcount_conv2d
 from .column_plan import ColumnGeometry, ColumnWeights, column_geometry, column_weights
 from .packed_plan import UNCACHED, Geometry, Lists, columns_are_faster, counting_lists, geometry
 
-__all__ = ["PackedWeights", "aligned_empty", "packed_affine", "packed_kernels_take", "plain", "popcount_conv2d"]
+__all__ = ["PackedWeights", "packed_affine", "packed_kernels_take", "plain", "popcount_conv2d"]
 
 Float = NDArray[np.float32]
 Level = float | NDArray[np.float64]
@@ -273,24 +273,6 @@ def _by_columns(
     return any(nans)
 
 
-def aligned_empty(shape: tuple[int, ...]) -> Float:
-    """Return an uninitialised float32 array that begins at a cache line, whatever NumPy's allocator does.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Its shape.
-
-    Returns
-    -------
-    ndarray of float32
-    """
-    size = math.prod(shape)
-    memory = np.empty(size + 16, np.float32)
-    first = -_address(memory) % 64 // 4
-    return memory[first : first + size].reshape(shape)
-
-
 def plain(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array contiguous, aligned and writeable: for any other kind Numba would compile the kernels once more.
 
@@ -324,6 +306,6 @@ def popcount_conv2d(
     levels = [np.broadcast_to(np.asarray(level, np.float64), len(bits)).copy() for level in (alpha, beta)]
     weights = PackedWeights(bits, *levels)
     prepared = weights.prepared(batch, (size[0], size[1]), stride, padding)
-    y = aligned_empty((batch, len(bits), *prepared.plan.output_size))
+    y = empty((batch, len(bits), *prepared.plan.output_size))
     packed_affine(plain(x), np.empty(0, np.uint64), False, weights, prepared, y)
     return y

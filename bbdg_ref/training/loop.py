@@ -227,7 +227,8 @@ class Trainer:
         self.network.backward(ops.cross_entropy_backward(logits, targets))
         for layer in self.layers:
             assert layer.latent.grad is not None
-            layer.latent.grad = layer.latent.grad + np.float32(penalty.push)
+            if penalty.push != 0:
+                layer.latent.grad += np.float32(penalty.push)
         self.optimizer.step(self.learning_rate())
         for layer in self.layers:
             np.clip(layer.latent.value, -LATENT_BOUND, LATENT_BOUND, out=layer.latent.value)

@@ -306,12 +306,14 @@ RIGHT_RESIDUAL = nn.Residual.backward
 
 
 def residual_without_shortcut(self, dy):
-    return self.main.backward(self.hardtanh.backward(dy)) + 0 * self.shortcut.backward(dy)
+    body, norm = self._split()
+    gradients = norm.backward_clipped(dy)
+    return body.backward(gradients.x) + 0 * self.shortcut.backward(gradients.added)
 
 
 def residual_before_hardtanh(self, dy):
-    self.hardtanh.backward(dy)
-    return self.main.backward(dy) + self.shortcut.backward(dy)
+    body, norm = self._split()
+    return body.backward(norm.backward(dy)) + self.shortcut.backward(dy)
 
 
 def uncentred(self, dy):

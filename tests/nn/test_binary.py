@@ -106,6 +106,29 @@ def test_an_activation_of_zero_counts_as_minus_one():
     assert np.array_equal(y.ravel(), -layer.signs().sum(axis=(1, 2, 3)))
 
 
+@given(geometry=st.sampled_from(GEOMETRIES), density=st.sampled_from([0.02, 0.5, 0.9]), seed=st.integers(0, 99))
+def test_training_counts_what_the_float_convolution_of_the_signs_sums(geometry, density, seed):
+    """In the domain {-1, +1} the result is the integer itself, so that the two can be compared exactly."""
+    event(f"density {density}")
+    stride, padding = geometry
+    layer = BinaryConv2d(19, 5, 3, stride=stride, padding=padding, domain=nn.Bipolar(), rng=rng(seed))
+    layer.choose(ops.select_top_k(layer.latent.value, round(density * layer.bits.size)))
+    x = rng(seed + 1).standard_normal((5, 19, 7, 6)).astype(np.float32)
+    x[0, :, 2] = 0
+    counted = layer.forward(x, training=True)
+    summed = ops.conv2d(ops.sign(x), layer.weights(), stride=stride, padding=padding)
+    assert counted.dtype == np.float32
+    np.testing.assert_array_equal(counted, summed)
+    np.testing.assert_array_equal(counted, layer.forward(x, training=False))
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_training_and_evaluation_count_alike_in_every_domain(domain):
+    layer = made(domain)
+    x = rng(1).standard_normal((6, 2, 7, 7)).astype(np.float32)
+    np.testing.assert_array_equal(layer.forward(x, training=True), layer.forward(x, training=False))
+
+
 def test_bits_and_threshold_are_saved_and_the_choice_stays_until_the_next():
     layer = made("general")
     layer.choose(ops.select_top_k(layer.latent.value, 7))

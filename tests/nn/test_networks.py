@@ -57,7 +57,8 @@ def test_walk_and_output_shape_tell_the_shapes_that_forward_meets(case):
         if module in [leaf for leaf, _ in network.walk((3, 32, 32))]:
             _record(module, met)
     network.forward(rng().standard_normal((1, 3, 32, 32)).astype(np.float32), training=False)
-    told = {id(leaf): (shape, leaf.output_shape(shape)) for leaf, shape in network.walk((3, 32, 32))}
+    leaves = [(leaf, shape) for leaf, shape in network.walk((3, 32, 32)) if not isinstance(leaf, nn.HardTanh)]
+    told = {id(leaf): (shape, leaf.output_shape(shape)) for leaf, shape in leaves}  # hardtanh runs with what is before
     assert {key: (x, y) for key, x, y in met} == told
     assert network.output_shape((3, 32, 32)) == (3,)
 

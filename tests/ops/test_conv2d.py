@@ -6,11 +6,12 @@ from hypothesis import event, example, given, target
 from hypothesis import strategies as st
 
 from bbdg_ref.kernels.compiled import jit_is_on
-from bbdg_ref.ops.conv2d import conv2d, conv2d_grad_input, conv2d_grad_weight
+from bbdg_ref.ops.conv2d import conv2d, conv2d_grad_input, conv2d_grad_weight, sign_conv2d_grad_weight
 from bbdg_ref.spec.conv2d import conv2d as spec_conv2d
 from bbdg_ref.spec.conv2d import conv2d_grad_input as spec_grad_input
 from bbdg_ref.spec.conv2d import conv2d_grad_weight as spec_grad_weight
 from bbdg_ref.spec.conv2d import output_size
+from bbdg_ref.spec.estimators import sign
 
 UNIT = 2.0**-24  # unit roundoff of float32
 
@@ -111,6 +112,21 @@ def test_integers_are_convolved_exactly(problem, seed):
         conv2d_grad_weight(dy, x, kernel_size=kernel, **steps),
         spec_grad_weight(dy, x, kernel_size=kernel, **steps),
     )
+
+
+@with_odd_shapes
+@given(problem=problems(), seed=st.integers(0, 2**32 - 1))
+def test_the_gradient_for_signs_is_that_of_an_array_of_signs(problem, seed):
+    _, _, _, _, kernel, stride, padding = problem
+    x, _, dy = arrays(problem, seed)
+    x[np.abs(x) < 0.1] = 0  # a zero counts as -1
+    x[x > 2] = -0.0
+    arguments = {"kernel_size": kernel, "stride": stride, "padding": padding}
+    for kind in (np.float32, np.float64):
+        got = sign_conv2d_grad_weight(dy.astype(kind), x.astype(kind), **arguments)
+        want = conv2d_grad_weight(dy.astype(kind), sign(x.astype(kind)), **arguments)
+        assert got.dtype == want.dtype
+        np.testing.assert_array_equal(got, want)
 
 
 def results(x, weight, dy):

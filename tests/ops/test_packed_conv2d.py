@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from packed_cases import Case, check_floats, conv_cases, counting, same_floats, with_domains
 
+from bbdg_ref._memory import empty
 from bbdg_ref.kernels.compiled import jit_is_on
 from bbdg_ref.ops import packed_conv2d
 from bbdg_ref.spec import popcount_conv as spec
@@ -121,5 +122,5 @@ def test_threads_forget_for_one_another():
 @pytest.mark.parametrize("shape", [(1,), (3, 5), (2, 3, 4, 5), (1, 16)])
 def test_new_memory_begins_at_a_cache_line(shape):
     for _ in range(20):
-        y = packed_conv2d.aligned_empty(shape)
+        y = empty(shape)
         assert y.shape == shape and y.dtype == np.float32 and y.flags.c_contiguous and y.ctypes.data % 64 == 0
