@@ -35,8 +35,10 @@ class DensityPenalty:
         λ = 0 if h ≤ dead_zone else γ·L/(h·(1−γ)),   loss = L + λ·h,   ∂/∂latent = λ·slope/n
 
     n counts the weights of all binary layers. EC = 0.5 switches the penalty off, as the official code
-    does. The push is small, 1e-8 to 1e-4 a weight: it needs hundreds of epochs to move the density
-    from one half to 0.05.
+    does. The push is small, 1e-8 to 1e-4 a weight: in networks of millions of weights and with the paper's
+    γ it needs hundreds of epochs to move the density from one half to 0.05. As λ grows with 1/h towards the
+    limit, a large γ ends in a kick there that carries the density past it, and below the limit the
+    penalty does not act: give the density reached with every result.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from typing import Any
 from ..datasets import SYNTHETIC_TRAIN, CifarLayout
 from ..nn import DOMAINS, NETWORKS
 from .checkpoint import load_checkpoint
-from .settings import Experiment
+from .settings import PRUNINGS, Experiment
 
 __all__ = ["Refused", "Task", "check_data_flags", "describe", "make_experiment", "make_parser", "resumed_experiment"]
 
@@ -48,7 +48,7 @@ class Refused(Exception):
     """A combination of flags that makes no sense; the message says how to mend it."""
 
 
-def _number(kind: type, inside: Callable[[Any], bool], what: str) -> Callable[[str], Any]:
+def number(kind: type, inside: Callable[[Any], bool], what: str) -> Callable[[str], Any]:
     """Return an argparse type: a number of a kind for which ``inside`` holds."""
 
     def parse(text: str) -> Any:
@@ -63,13 +63,13 @@ def _number(kind: type, inside: Callable[[Any], bool], what: str) -> Callable[[s
     return parse
 
 
-_count = _number(int, lambda v: v >= 1, "a whole number from 1 on")
-_two_or_more = _number(int, lambda v: v >= 2, "a whole number from 2 on")
-_seed = _number(int, lambda v: v >= 0, "a whole number from 0 on")
-_density = _number(float, lambda v: 0 < v <= 1, "a fraction above 0 and up to 1")
-_fraction = _number(float, lambda v: 0 < v < 1, "a fraction between 0 and 1")
-_gamma = _number(float, lambda v: 0 <= v < 1, "a number from 0 to below 1")
-_rate = _number(float, lambda v: 0 < v < 10, "a number between 0 and 10")
+a_count = number(int, lambda v: v >= 1, "a whole number from 1 on")
+two_or_more = number(int, lambda v: v >= 2, "a whole number from 2 on")
+a_seed = number(int, lambda v: v >= 0, "a whole number from 0 on")
+a_density = number(float, lambda v: 0 < v <= 1, "a fraction above 0 and up to 1")
+a_fraction = number(float, lambda v: 0 < v < 1, "a fraction between 0 and 1")
+a_gamma = number(float, lambda v: 0 <= v < 1, "a number from 0 to below 1")
+a_rate = number(float, lambda v: 0 < v < 10, "a number between 0 and 10")
 
 
 def make_parser(task: Task) -> argparse.ArgumentParser:
@@ -99,7 +99,7 @@ def make_parser(task: Task) -> argparse.ArgumentParser:
     _add_network(parser.add_argument_group("network"))
     _add_pruning(parser.add_argument_group("pruning"), pairs)
     _add_training(parser.add_argument_group("training"), task)
-    _add_data(parser.add_argument_group("data"), task)
+    add_data_flags(parser.add_argument_group("data"), task.data)
     _add_results(parser.add_argument_group("results"))
     return parser
 
@@ -108,7 +108,7 @@ def make_parser(task: Task) -> argparse.ArgumentParser:
 def _add_network(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--arch", choices=list(NETWORKS), help="which network")
-    add("--width", type=_count, help="channels of the first stage; published: resnet20 16, resnet18 64")
+    add("--width", type=a_count, help="channels of the first stage; published: resnet20 16, resnet18 64")
     text = (
         "the two weight values of a layer. bipolar: {-1, +1}; symmetric: {-a, +a} per filter, a = mean |latent|; "
         "general: {alpha, beta}, learned; general-closed: {alpha, beta}, the means of the latent weights of each bit"
@@ -120,15 +120,19 @@ def _add_pruning(group: argparse._ArgumentGroup, pairs: str) -> None:
     add = group.add_argument
     text = (
         "how the ones are chosen. none: by the sign of the latent weight; penalty: by sign, with the paper's penalty "
-        "on the density over all binary layers; topk: the largest latent weights of each layer"
+        "on the density over all binary layers; topk: the largest latent weights of each layer; topk-global: the "
+        "largest over all binary layers together"
     )
-    add("--prune", choices=["none", "penalty", "topk"], help=text)
-    text = "fraction of ones: with penalty the expected connections of all layers together, with topk in each layer"
-    add("--density", type=_density, metavar="EC", help=text)
+    add("--prune", choices=list(PRUNINGS), help=text)
+    text = (
+        "fraction of ones: with penalty the expected connections of all layers together, with topk in each layer, "
+        "with topk-global over all layers"
+    )
+    add("--density", type=a_density, metavar="EC", help=text)
     text = f"the penalty's share of the total loss; default: the paper's for that EC, of the pairs (EC, gamma) {pairs}"
-    add("--gamma", type=_gamma, help=text)
+    add("--gamma", type=a_gamma, help=text)
     text = "start with this fraction of the latent weights positive, by a shift (default: no shift, about one half)"
-    add("--init-density", type=_fraction, metavar="P", help=text)
+    add("--init-density", type=a_fraction, metavar="P", help=text)
 
 
 def _add_training(group: argparse._ArgumentGroup, task: Task) -> None:
@@ -137,31 +141,38 @@ def _add_training(group: argparse._ArgumentGroup, task: Task) -> None:
     default = next(iter(task.presets))
     text = f"settings that the other flags override. {presets} (default: {default})"
     add("--preset", choices=list(task.presets), default=None, help=text)
-    add("--epochs", type=_count, help="passes over the training images")
-    add("--batch-size", type=_two_or_more, help="images per step; an incomplete last batch is left out")
+    add_training_flags(group)
+    add("--seed", type=a_seed, help="seed of the split, the initial weights and the training")
+
+
+def add_training_flags(group: argparse._ArgumentGroup) -> None:
+    """Add the flags of the recipe."""
+    add = group.add_argument
+    add("--epochs", type=a_count, help="passes over the training images")
+    add("--batch-size", type=two_or_more, help="images per step; an incomplete last batch is left out")
     text = "Adam's learning rate (step length in units of a weight) at the start; falls to 0 along a cosine"
-    add("--lr", dest="learning_rate", type=_rate, help=text)
+    add("--lr", dest="learning_rate", type=a_rate, help=text)
     add("--crop", action=argparse.BooleanOptionalAction, help="shift images at random by up to 4 pixels")
     add("--flip", action=argparse.BooleanOptionalAction, help="mirror images left to right at random")
     add("--mixup", action=argparse.BooleanOptionalAction, help="mix pairs of images and labels, Beta(1, 1)")
-    add("--seed", type=_seed, help="seed of the split, the initial weights and the training")
 
 
-def _add_data(group: argparse._ArgumentGroup, task: Task) -> None:
+def add_data_flags(group: argparse._ArgumentGroup, data: str) -> None:
+    """Add the flags that say which images to train on."""
     add = group.add_argument
     text = (
-        f"auto: {task.data} if it is found or can be downloaded, else the built-in synthetic set; "
-        f"{task.data}: nothing else will do; synthetic: the built-in set (default: auto)"
+        f"auto: {data} if it is found or can be downloaded, else the built-in synthetic set; "
+        f"{data}: nothing else will do; synthetic: the built-in set (default: auto)"
     )
-    add("--data", choices=["auto", task.data, SYNTHETIC], default="auto", help=text)
-    text = f"folder with {task.data} in the binary version (default: $BBDG_DATA, else data/)"
+    add("--data", choices=["auto", data, SYNTHETIC], default="auto", help=text)
+    text = f"folder with {data} in the binary version (default: $BBDG_DATA, else data/)"
     add("--data-dir", type=Path, default=None, metavar="DIR", help=text)
     text = "what results on data of unverified origin are to be called"
     add("--data-label", default=None, metavar="TEXT", help=text)
     text = "train on N images only, of those that the validation images leave"
-    add("--limit-train", type=_count, metavar="N", help=text)
+    add("--limit-train", type=a_count, metavar="N", help=text)
     text = "number of training images held out to choose the best epoch on"
-    add("--validation", type=_count, metavar="N", help=text)
+    add("--validation", type=a_count, metavar="N", help=text)
 
 
 def _add_results(group: argparse._ArgumentGroup) -> None:
@@ -226,7 +237,7 @@ def make_experiment(task: Task, args: argparse.Namespace) -> Experiment:
     prune, density = merged["prune"], merged["density"]
     if prune == "none":
         if "density" in given:
-            raise Refused("--density has no effect with --prune none: choose topk or penalty, or leave it out")
+            raise Refused("--density has no effect with --prune none: choose another way, or leave it out")
         merged["density"] = None
     if prune != "penalty":
         if "gamma" in given:

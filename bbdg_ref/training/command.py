@@ -25,7 +25,7 @@ from .plots import plot_run
 from .report import Results, format_table, training_seconds
 from .settings import Experiment
 
-__all__ = ["main"]
+__all__ = ["find_dataset", "main"]
 
 
 def main(task: Task, argv: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def main(task: Task, argv: Sequence[str] | None = None) -> int:
         if not args.resume and holds_a_run(out):
             raise Refused(f"--out {out} holds a run already: add --resume to go on with it, or choose another folder")
         print(f"run: {describe(experiment)}, seed {experiment.seed}\nresults go to {out}", flush=True)
-        dataset = _dataset(task, args)
+        dataset = find_dataset(task, args)
         sizes = f"{len(dataset.train_labels)} training and {len(dataset.test_labels)} test images"
         print(f"data set: {dataset.label}, {sizes}", flush=True)
         results = run(experiment, dataset, out, resume=args.resume, bar=not args.quiet)
@@ -81,8 +81,25 @@ def _new_folder(experiment: Experiment) -> Path:
     return out
 
 
-def _dataset(task: Task, args: argparse.Namespace) -> Dataset:
-    """Find the data set, else download it, else fall back to the built-in one and say so."""
+def find_dataset(task: Task, args: argparse.Namespace) -> Dataset:
+    """Find the data set, else download it, else fall back to the built-in one and say so.
+
+    Parameters
+    ----------
+    task : Task
+        Which data set.
+    args : argparse.Namespace
+        With ``data``, ``data_dir`` and ``data_label``.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    OSError, ValueError
+        If the data set was asked for, and is not there or damaged.
+    """
     if args.data == SYNTHETIC:
         return synthetic()
     try:

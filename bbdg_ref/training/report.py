@@ -213,6 +213,7 @@ def format_table(results: Results, seconds: float) -> str:
     """
     e = results.experiment
     pruned = {"none": "bits by sign", "topk": f"top-k per layer, density {e['density']}",
+              "topk-global": f"top-k over all layers, density {e['density']}",
               "penalty": f"density penalty, EC {e['density']}, gamma {e['gamma']}"}[e["prune"]]  # fmt: skip
     start = "" if e["init_density"] is None else f", latents started at density {e['init_density']}"
     augmented = ", ".join(name for name in ("crop", "flip", "mixup") if e[name]) or "no augmentation"

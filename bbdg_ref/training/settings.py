@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 from .. import _checks
 from ..nn import DOMAINS, NETWORKS
-from ..pruning import DensityPenalty, Pruning, SignOfLatent, TopK
+from ..pruning import DensityPenalty, GlobalTopK, Pruning, SignOfLatent, TopK
 from .loop import Recipe
 
 __all__ = ["Experiment"]
+
+#: The ways in which the ones are chosen, by the names that the command line and the files use.
+PRUNINGS = ("none", "penalty", "topk", "topk-global")
 
 VALIDATION_IMAGES = 5000
 
@@ -25,8 +28,9 @@ class Experiment:
         Channels of its first stage.
     domain : str
         A weight domain of `bbdg_ref.nn.DOMAINS`.
-    prune : {"none", "penalty", "topk"}
-        Bits by sign; by sign with the density penalty; the k largest latent weights of each layer.
+    prune : {"none", "penalty", "topk", "topk-global"}
+        Bits by sign; by sign with the density penalty; the k largest latent weights of each layer; those of
+        all layers together.
     density : float or None
         The penalty's EC, or the density of top-k; None with "none".
     gamma : float or None
@@ -88,13 +92,13 @@ class Experiment:
 
     def _check_pruning(self) -> None:
         """Refuse a density or a γ that the strategy does not take, or the lack of one that it needs."""
-        _checks.one_of("Experiment", "prune", self.prune, ["none", "penalty", "topk"])
+        _checks.one_of("Experiment", "prune", self.prune, PRUNINGS)
         for name, taken in (("density", self.prune != "none"), ("gamma", self.prune == "penalty")):
             value = getattr(self, name)
             if not taken and value is not None:
                 raise ValueError(_message(name, f"None with prune {self.prune!r}", value, "leave it out"))
         if self.prune != "none":
-            _checks.fraction("Experiment", "density", self.density, one=self.prune == "topk")
+            _checks.fraction("Experiment", "density", self.density, one=self.prune != "penalty")
         if self.prune == "penalty":
             _checks.fraction("Experiment", "gamma", self.gamma, zero=True)
 
@@ -105,6 +109,8 @@ class Experiment:
         assert self.density is not None
         if self.prune == "topk":
             return TopK(self.density)
+        if self.prune == "topk-global":
+            return GlobalTopK(self.density)
         assert self.gamma is not None
         return DensityPenalty(self.density, self.gamma)
 

@@ -2,10 +2,10 @@ import inspect
 
 import pytest
 
-from bbdg_ref.pruning import DensityPenalty, Pruning, SignOfLatent, TopK
+from bbdg_ref.pruning import DensityPenalty, GlobalTopK, Pruning, SignOfLatent, TopK
 
 
-@pytest.mark.parametrize("strategy", [SignOfLatent, TopK, DensityPenalty])
+@pytest.mark.parametrize("strategy", [SignOfLatent, TopK, GlobalTopK, DensityPenalty])
 @pytest.mark.parametrize("method", ["choose", "penalty"])
 def test_every_strategy_has_the_protocols_signatures(strategy, method):
     own, wanted = (inspect.signature(getattr(kind, method)) for kind in (strategy, Pruning))

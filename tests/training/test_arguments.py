@@ -51,6 +51,10 @@ def test_without_flags_the_first_preset_is_meant():
         ("--limit-train 8", {"limit_train": 8}),
         ("--validation 30", {"validation": 30}),
         ("--prune none", {"prune": "none", "density": None}),
+        (
+            "--prune topk-global --density 0.02 --init-density 0.02",
+            {"prune": "topk-global", "density": 0.02, "init_density": 0.02},
+        ),
         ("--prune penalty --gamma 0.3", {"prune": "penalty", "gamma": 0.3}),
         ("--prune penalty --density 0.3 --gamma 0", {"prune": "penalty", "density": 0.3, "gamma": 0.0}),
         ("--prune penalty --density 0.5", {"prune": "penalty", "density": 0.5, "gamma": 0.0}),
@@ -126,7 +130,17 @@ def test_help_explains_every_flag_and_the_papers_pairs(capsys):
         assert f"{flag} " in text or f"{flag}," in text, flag
     for density, gamma in PAPER_GAMMA_CIFAR10.items():
         assert f"({density}, {gamma})" in text
-    for word in ("bipolar", "symmetric", "general-closed", "penalty", "topk", "synthetic", "BBDG_DATA", "channels"):
+    for word in (
+        "bipolar",
+        "symmetric",
+        "general-closed",
+        "penalty",
+        "topk",
+        "topk-global",
+        "synthetic",
+        "BBDG_DATA",
+        "channels",
+    ):
         assert word in text
     for action in make_parser(TASK)._actions:
         assert action.help, f"{action.option_strings} has no explanation"

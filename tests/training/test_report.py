@@ -59,6 +59,7 @@ def test_the_table_names_data_set_accuracies_density_layers_and_time():
     [
         ({"prune": "none", "density": None}, "by sign"),
         ({"prune": "penalty", "density": 0.05, "gamma": 0.07}, "EC 0.05, gamma 0.07"),
+        ({"prune": "topk-global", "density": 0.02}, "over all layers, density 0.02"),
         ({"init_density": 0.125}, "started at density 0.125"),
     ],
 )

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 from training_runs import experiment
 
-from bbdg_ref.pruning import DensityPenalty, SignOfLatent, TopK
+from bbdg_ref.pruning import DensityPenalty, GlobalTopK, SignOfLatent, TopK
 from bbdg_ref.training import Recipe
 
 
@@ -12,6 +12,7 @@ from bbdg_ref.training import Recipe
     [
         ({"prune": "none", "density": None}, SignOfLatent()),
         ({"prune": "topk", "density": 0.02}, TopK(0.02)),
+        ({"prune": "topk-global", "density": 1}, GlobalTopK(1)),
         ({"prune": "penalty", "density": 0.05, "gamma": 0.07}, DensityPenalty(0.05, 0.07)),
     ],
 )
@@ -34,6 +35,7 @@ PENALTY = {"prune": "penalty", "density": 0.1, "gamma": 0.2}
     [
         {"arch": "resnet1001"}, {"arch": []}, {"arch": None}, {"domain": "ternary"}, {"prune": "random"},
         {"prune": "none"}, {"density": None}, {"density": 0}, {"density": 1.1}, {"density": "0.1"}, {"gamma": 0.1},
+        {"prune": "topk-global", "density": None}, {"prune": "topk-global", "gamma": 0.1},
         PENALTY | {"gamma": None}, PENALTY | {"density": None}, PENALTY | {"density": 1}, PENALTY | {"gamma": 1},
         {"prune": "none", "density": None, "gamma": 0.1}, {"init_density": 0}, {"init_density": "x"},
         {"epochs": 0}, {"epochs": 1.0}, {"epochs": True}, {"batch_size": 1}, {"width": 0}, {"validation": 0},
