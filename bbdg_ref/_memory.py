@@ -21,7 +21,7 @@ LINE = 64  # bytes of a cache line
 
 
 class _Pool:
-    """Blocks of memory that no array uses. In use and unused, at most an eighth more than was once in use at a time."""
+    """Blocks of memory that no array uses. In use and unused, at most a sixteenth more than was once in use at once."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()  # a block may be given back while the holder of the lock allocates
@@ -50,8 +50,8 @@ class _Pool:
             self._trim()
 
     def _trim(self) -> None:
-        """Drop what has been free for longest as long as an eighth more is held than was ever in use."""
-        while self.free and self.used + self.held() > self.most + self.most // 8:
+        """Drop what has been free for longest as long as a sixteenth more is held than was ever in use."""
+        while self.free and self.used + self.held() > self.most + self.most // 16:
             del self.free[0]
 
     def held(self) -> int:

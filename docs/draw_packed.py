@@ -235,22 +235,20 @@ def adders() -> Drawing:
 
 
 def expansion() -> Drawing:
-    """Draw how masks turn a bit-sliced counter into integers."""
-    d = Drawing(760, 200, "A bit-sliced counter becomes integers: every plane is the mask of an addition")
-    slices = ((1, 0, 1, 1, 0, 0, 1, 0), (0, 1, 1, 0, 0, 1, 1, 0), (1, 0, 1, 0, 0, 1, 0, 0))
-    totals = [0] * 8
-    d.text(20, 28, "plane of the counter, as a mask")
-    d.text(300, 28, "add the weight where the mask is 1")
-    d.text(545, 28, "the sum so far, a byte a pixel")
-    for number, bits in enumerate(slices):
-        y, weight = 45 + 48 * number, 1 << number
-        totals = [total + weight * bit for total, bit in zip(totals, bits, strict=True)]
+    """Draw how a square of bits, turned, makes integers of a bit-sliced counter."""
+    d = Drawing(760, 300, "A bit-sliced counter becomes integers: a square of bits is turned")
+    counts = (5, 130, 7, 0, 64, 3, 200, 17)
+    d.text(20, 28, "eight planes, a byte of each: 8 pixels")
+    d.text(420, 28, "a byte for each pixel: its count")
+    for row in range(8):
+        y, number = 45 + 30 * row, 7 - row
         d.text(20, y + 17, f"{number}")
-        d.bits(40, y, bits)
-        d.line([(238, y + 12), (294, y + 12)], tip=True)
-        d.cells(300, y, [f"+{weight}" if bit else "" for bit in bits], [ORANGE if bit else LIGHT for bit in bits])
-        d.line([(498, y + 12), (539, y + 12)], tip=True)
-        d.cells(545, y, totals, [GREEN] * 8)
+        d.bits(40, y, [count >> number & 1 for count in counts])
+        d.text(390, y + 17, f"{row}")
+        d.bits(420, y, [counts[row] >> bit & 1 for bit in range(7, -1, -1)])
+        d.text(640, y + 17, f"= {counts[row]}")
+    d.line([(248, 164), (372, 164)], tip=True)
+    d.text(288, 154, "turned")
     return d
 
 
