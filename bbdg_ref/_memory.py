@@ -8,7 +8,9 @@ behind is kept for the next one of about its size.
 import contextlib
 import math
 import mmap
+import os
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -21,42 +23,69 @@ LINE = 64  # bytes of a cache line
 
 
 class _Pool:
-    """Blocks of memory that no array uses. In use and unused, at most a sixteenth more than was once in use at once."""
+    """Blocks of memory that no array uses. In use and unused, at most a sixteenth more than was once in use at once.
+
+    What is in use is counted from the blocks that still exist, so that one lost on its way to an array (an interrupt
+    may come between any two steps) is not counted for ever. A step that must not be torn is one call of a list.
+    """
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()  # a block may be given back while the holder of the lock allocates
+        self.lock = threading.RLock()  # for taking; finalizers and signal handlers may take while the holder does
         self.free: list[mmap.mmap] = []  # the one given back last stands last
-        self.used = self.most = 0
+        self.blocks: list[weakref.ref[mmap.mmap]] = []  # all that exist, in use or free
+        self.most = 0
 
     def take(self, size: int) -> mmap.mmap:
         """Return the free block that fits best and is not a quarter larger than needed, else a new one."""
         with self.lock:
-            fitting = [block for block in self.free if size <= len(block) <= size + size // 4]
-            if fitting:
-                best = min(reversed(fitting), key=len)  # of equals the one used last: it may still be in the cache
-                self.free = [block for block in self.free if block is not best]
-            else:
-                best = _fresh(size)
-            self.used += len(best)
-            self.most = max(self.most, self.used)
-            self._trim()
-            return best
+            block = self._fitting(size) or self._new(size)
+            total = self.total()
+            self.most = max(self.most, total - self.held())
+            while self.free and total > self.most + self.most // 16:
+                del self.free[:1]  # what has been free for longest
+                total = self.total()
+            return block
 
-    def give_back(self, block: mmap.mmap) -> None:
-        """Keep a block that no array uses any more."""
-        with self.lock:
-            self.used -= len(block)
-            self.free.append(block)
-            self._trim()
+    def _fitting(self, size: int) -> mmap.mmap | None:
+        """Take the free block that fits best, if one does."""
+        fitting = [block for block in self.free if size <= len(block) <= size + size // 4]
+        if not fitting:
+            return None
+        best = min(reversed(fitting), key=len)  # of equals the one used last: it may still be in the cache
+        try:
+            self.free.remove(best)
+        except ValueError:  # a finalizer or signal handler took it since
+            return None
+        return best
 
-    def _trim(self) -> None:
-        """Drop what has been free for longest as long as a sixteenth more is held than was ever in use."""
-        while self.free and self.used + self.held() > self.most + self.most // 16:
-            del self.free[0]
+    def _new(self, size: int) -> mmap.mmap:
+        """Return a new block; if there is no memory left, what is kept is given up for it."""
+        try:
+            block = _fresh(size)
+        except OSError:
+            self.free.clear()
+            try:
+                block = _fresh(size)
+            except OSError as error:
+                raise MemoryError(f"empty: the system has no memory for an array of {size} bytes ({error})") from error
+        self.blocks.append(weakref.ref(block, self.blocks.remove))
+        return block
+
+    def total(self) -> int:
+        """Return the bytes of all blocks, in use or not."""
+        return sum(len(block) for known in self.blocks if (block := known()) is not None)
 
     def held(self) -> int:
         """Return the bytes that are kept and not in use."""
         return sum(map(len, self.free))
+
+    def used(self) -> int:
+        """Return the bytes in use."""
+        return self.total() - self.held()
+
+    def renew_lock(self) -> None:
+        """Forget who holds the lock: after a fork that may be a thread that only the parent has."""
+        self.lock = threading.RLock()
 
 
 def _fresh(size: int) -> mmap.mmap:
@@ -70,18 +99,24 @@ def _fresh(size: int) -> mmap.mmap:
 
 
 _pool = _Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.renew_lock)
 
 
 class _Lease:
     """What an array's memory belongs to: when the last array that uses it is gone, the block returns to the pool."""
 
+    block: mmap.mmap | None = None  # until there is one; what `__del__` needs it finds without this module's names
+    pool = _pool
+
     def __init__(self, size: int) -> None:
-        self.block, self.pool = _pool.take(size), _pool
+        self.block = self.pool.take(size)
         interface: dict[str, Any] = np.frombuffer(self.block, np.float32, size // 4).__array_interface__
         self.__array_interface__ = interface | {"data": (interface["data"][0], False)}
 
     def __del__(self) -> None:
-        self.pool.give_back(self.block)
+        if self.block is not None:
+            self.pool.free.append(self.block)  # one step, which no lock has to guard
 
 
 def empty(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -95,6 +130,11 @@ def empty(shape: tuple[int, ...]) -> NDArray[np.float32]:
     Returns
     -------
     ndarray of float32, C-contiguous
+
+    Raises
+    ------
+    MemoryError
+        If the system has no memory for it, even after all that is kept was given up.
 
     Notes
     -----
@@ -130,7 +170,9 @@ def held() -> int:
 
 
 def release() -> None:
-    """Return the memory that no array uses to the system.
+    """Return the memory that no array uses to the system, as after training.
+
+    Users call it `bbdg_ref.nn.release_memory`.
 
     Examples
     --------
@@ -138,4 +180,4 @@ def release() -> None:
     """
     with _pool.lock:
         _pool.free.clear()
-        _pool.most = _pool.used
+        _pool.most = _pool.used()

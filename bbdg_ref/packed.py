@@ -14,6 +14,7 @@ import numpy.typing as npt
 from . import _checks, ops
 from ._memory import empty
 from .ops.packed_conv2d import PackedWeights, packed_affine, plain
+from .ops.packed_plan import exact_bits
 from .spec.conv2d import Pair, output_size
 from .spec.domain import Domain
 
@@ -445,7 +446,7 @@ def _given_bits(name: str, bits: npt.ArrayLike, ndim: int, axes: str) -> Bits:
     if array.ndim != ndim or array.size == 0:
         expected, got = f"a non-empty array of shape {axes}", f"shape {array.shape}"
         raise ValueError(_checks.message(name, "bits", expected, got, "bring the axes into that order"))
-    given = _checks.bits(name, "bits", array, array.shape).copy()
+    given = exact_bits(_checks.bits(name, "bits", array, array.shape))
     given.flags.writeable = False
     return given
 

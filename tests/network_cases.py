@@ -57,7 +57,7 @@ def soft_signs(t: float, k: float) -> Iterator[None]:
         patch.setattr(ops, "hardtanh_backward", lambda dy, y: dy * (1 - y**2))
         patch.setattr(ops, "clipped_norm_train", soft_norm_train)
         patch.setattr(ops, "clipped_norm_backward", soft_norm_backward)
-        patch.setattr(BinaryConv2d, "signs", lambda self: k * np.tanh(t * (self.latent.value - self.threshold)))
+        patch.setattr(BinaryConv2d, "_signs_of", lambda self, _: k * np.tanh(t * (self.latent.value - self.threshold)))
         yield
 
 
@@ -65,7 +65,8 @@ def soft_grad_weight(dy: np.ndarray, x: np.ndarray, **where: Any) -> np.ndarray:
     return ops.conv2d_grad_weight(dy, ops.sign(x), **where)
 
 
-def soft_grad_activations(layer: BinaryConv2d, dy: np.ndarray, _: object, size: tuple[int, int]) -> np.ndarray:
+def soft_grad_activations(layer: BinaryConv2d, dy: np.ndarray, *bits_and_size: Any) -> np.ndarray:
+    *_, size = bits_and_size
     where = {"stride": layer.stride, "padding": layer.padding}
     return ops.conv2d_grad_input(dy, layer.weights(), input_size=size, **where)
 

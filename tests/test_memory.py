@@ -1,5 +1,9 @@
 import gc
 import itertools
+import mmap
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -7,7 +11,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from bbdg_ref import _memory
+from bbdg_ref import _memory, nn
 from bbdg_ref._memory import LINE, SMALLEST, empty, held, release
 
 LARGE = SMALLEST // 4  # float32 values
@@ -69,13 +73,13 @@ def test_a_block_is_not_wasted_on_a_much_smaller_array():
 @given(st.lists(st.integers(0, 7), min_size=1, max_size=40), st.randoms(use_true_random=False))
 def test_no_more_is_held_than_a_sixteenth_above_what_was_once_in_use(sizes, random):
     release()
-    arrays, most = [], _memory._pool.used
+    arrays, most = [], _memory._pool.used()
     for size in sizes:
         arrays.append(empty((LARGE * (1 + size) + size,)))
-        most = max(most, _memory._pool.used)
+        most = max(most, _memory._pool.used())
         if random.random() < 0.5:
             del arrays[random.randrange(len(arrays))]
-        assert _memory._pool.used + held() <= most + most // 16
+        assert _memory._pool.used() + held() <= most + most // 16
         places = sorted((address(a), a.nbytes) for a in arrays)
         assert all(x + n <= y for (x, n), (y, _) in itertools.pairwise(places))
     event(f"{'some' if held() else 'none'} kept")
@@ -104,3 +108,140 @@ def test_threads_never_share_memory():
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_users_release_memory_by_the_name_in_nn():
+    del (array := [empty((LARGE,))])[0]
+    assert array == [] and held() > 0
+    nn.release_memory()
+    assert held() == 0
+
+
+class Scarce:
+    """The system when only so many bytes are left for new blocks; what dies is free again."""
+
+    def __init__(self, patch, size):
+        self.fresh, self.size, self.calls = _memory._fresh, size, 0
+        self.before = _memory._pool.total()
+        patch.setattr(_memory, "_fresh", self)
+
+    def __call__(self, size):
+        self.calls += 1
+        if _memory._pool.total() - self.before + size > self.size:
+            raise OSError(12, "Cannot allocate memory")
+        return self.fresh(size)
+
+
+def test_what_is_kept_is_given_up_where_memory_is_scarce(monkeypatch):
+    scarce = Scarce(monkeypatch, 4 * 5 * LARGE)
+    kept, small = empty((4 * LARGE,)), empty((LARGE,))
+    del kept
+    assert held() == 16 * LARGE
+    large = empty((2 * LARGE,))  # only in place of what is kept
+    assert held() == 0 and scarce.calls == 4
+    assert address(large) != address(small)
+
+
+@pytest.mark.filterwarnings("error")  # also of what __del__ raises
+def test_without_memory_there_is_a_memory_error_as_from_numpy(monkeypatch):
+    Scarce(monkeypatch, 4 * 3 * LARGE)
+    one = empty((LARGE,))
+    used = _memory._pool.used()
+    with pytest.raises(MemoryError, match=f"empty: .* {4 * 3 * LARGE} bytes"):
+        empty((3 * LARGE,))
+    gc.collect()
+    assert _memory._pool.used() == used and one.size == LARGE
+    assert empty((2 * LARGE,)).size == 2 * LARGE
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere the system may promise what it has not")
+def test_more_than_the_address_space_is_a_memory_error():
+    with pytest.raises(MemoryError):
+        empty((1 << 60,))
+
+
+@pytest.mark.parametrize("moment", ["before the lease", "in the lease", "in __del__"])
+def test_an_interrupt_leaves_nothing_in_use(moment, monkeypatch):
+    """A block that is lost on the way to its array, or back, is returned to the system and not counted any more."""
+    used = _memory._pool.used()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if moment == "before the lease":
+            take = _memory._Pool.take
+            patch.setattr(_memory._Pool, "take", lambda pool, size: interrupted(take(pool, size)))
+        elif moment == "in the lease":
+            patch.setattr(_memory.np, "frombuffer", interrupted)
+        else:
+            patch.setattr(_memory._Lease, "__del__", lambda lease: None)  # as if interrupted at its first step
+        if moment == "in __del__":
+            empty((LARGE,))
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                empty((LARGE,))
+    gc.collect()
+    assert _memory._pool.used() == used
+    assert empty((LARGE,)).size == LARGE
+
+
+def test_a_block_taken_by_a_signal_handler_is_not_taken_twice(monkeypatch):
+    """Between the choice of a block and its removal, Python code of another kind may run in the same thread."""
+    del (array := [empty((LARGE,))])[0]
+    assert array == [] and held() > 0
+    inner = []
+
+    def smallest(blocks, key):
+        found = min(blocks, key=key)
+        if not inner:
+            inner.append(None)
+            inner[0] = empty((LARGE,))
+        return found
+
+    monkeypatch.setattr(_memory, "min", smallest, raising=False)
+    outer = empty((LARGE,))
+    assert address(outer) != address(inner[0])
+
+
+AFTER_FORK = """
+import os, signal, threading
+from bbdg_ref import _memory
+holds, done = threading.Event(), threading.Event()
+def hold():
+    with _memory._pool.lock:
+        holds.set()
+        done.wait()
+thread = threading.Thread(target=hold)
+thread.start()
+holds.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)  # ends a child that hangs
+    array = _memory.empty((1 << 20,))
+    array[...] = 1
+    os._exit(0 if array.sum() == array.size else 1)
+status = os.waitpid(child, 0)[1]
+done.set()
+thread.join()
+print("status", status)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_forked_while_a_thread_takes_memory_can_take_some():
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", AFTER_FORK], capture_output=True, text=True, check=True, timeout=60
+    )  # fmt: skip
+    assert run.stdout.split() == ["status", "0"], run.stderr
+
+
+def test_a_block_is_counted_as_long_as_it_exists():
+    pool = _memory._Pool()
+    blocks = [pool.take(SMALLEST), pool.take(2 * SMALLEST)]
+    assert all(isinstance(block, mmap.mmap) for block in blocks)
+    assert pool.used() == pool.total() == pool.most == 3 * SMALLEST
+    pool.free.append(blocks.pop())
+    assert (pool.used(), pool.held()) == (SMALLEST, 2 * SMALLEST)
+    blocks.clear()
+    assert (pool.used(), pool.total(), pool.most) == (0, 2 * SMALLEST, 3 * SMALLEST)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from layer_strategies import SEEDS
 from packed_cases import Case, check_counts, check_floats, check_linear, conv_cases, same_floats
 
+from bbdg_ref import ops
 from bbdg_ref.packed import PackedActivations, PackedConv, PackedLinear, packed_conv2d, packed_linear
 from bbdg_ref.spec.domain import Domain
 from bbdg_ref.spec.packing import pack_bits, pack_kernels
@@ -179,6 +180,25 @@ def test_zeros_subnormals_and_infinities():
     x = np.array(cases.CORNERS, np.float32).reshape(1, 1, 3, 4)
     weight = PackedConv.from_bits(np.ones((1, 1, 1, 1), bool), Domain(0.0, 1.0))
     assert packed_conv2d(x, weight).ravel().tolist() == [-1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1]
+
+
+@pytest.mark.parametrize("way", ["planes", "columns"])
+@pytest.mark.parametrize("byte", [2, 3, 255])
+@pytest.mark.parametrize("density", [0.1, 0.9])
+def test_bits_of_any_bytes_are_those_of_numpy(density, byte, way):
+    """As `mask.view(bool)` of a mask of 0 and 255 has them."""
+    bits, x, domain = rng(2).random((7, 70, 3, 3)) < density, normal(2, 70, 5, 6), Domain(-0.25, 0.5)
+    other = (bits * np.uint8(byte)).view(np.bool_)
+    want = popcount_conv2d(x, bits, -0.25, 0.5, padding=1)
+    with cases.counting(way):
+        weight = PackedConv.from_bits(other, domain)
+        same_floats(packed_conv2d(x, weight, padding=1), want)
+        same_floats(ops.popcount_conv2d(x, other, -0.25, 0.5, padding=1), want)
+    assert np.array_equal(weight.bits().view(np.uint8), bits) and weight.density == bits.mean()
+    assert np.array_equal(weight.words, pack_kernels(bits)) and weight.holds(bits)
+    linear = PackedLinear.from_bits(other[:, :, 0, 0], domain)
+    assert np.array_equal(linear.bits().view(np.uint8), bits[:, :, 0, 0])
+    same_floats(packed_linear(x[:, :, 0, 0], linear), popcount_linear(x[:, :, 0, 0], bits[:, :, 0, 0], -0.25, 0.5))
 
 
 VIEWS = {

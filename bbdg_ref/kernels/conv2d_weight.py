@@ -42,8 +42,8 @@ PARTS = 16  # the batch is cut into at most so many parts, whatever the number o
 PARTS_LENGTH = 4194304  # float32 values of partial sums
 
 
-def _tile(vectors: int) -> Callable[..., Any]:
-    """Return the intrinsic that adds the products of a set of pixels to `CHANNELS` x `vectors` vectors of dw.
+def _tile(count: int, vectors: int) -> Callable[..., Any]:
+    """Return the intrinsic that adds the products of a set of pixels to `count` channels x `vectors` vectors of dw.
 
     The set is that of three nested loops, outermost first: how often each runs and how far it moves in x and in dy.
     """
@@ -57,15 +57,15 @@ def _tile(vectors: int) -> Callable[..., Any]:
             x = pointer(context, builder, signature.args[0], x, x_at)
             dy = pointer(context, builder, signature.args[3], dy, dy_at)
             dw = pointer(context, builder, signature.args[7], dw, dw_at)
-            channels = [element(builder, dw, c, dw_channel) for c in range(CHANNELS)]
+            channels = [element(builder, dw, c, dw_channel) for c in range(count)]
             places = [element(builder, row, v, INDEX(LANES)) for row in channels for v in range(vectors)]
 
             def add_pixel(x, dy, sums):  # type: ignore
                 gradient = [load(builder, element(builder, dy, v, INDEX(LANES))) for v in range(vectors)]
-                value = [load_splat(builder, element(builder, x, c, INDEX(1))) for c in range(CHANNELS)]
+                value = [load_splat(builder, element(builder, x, c, INDEX(1))) for c in range(count)]
                 return [
                     multiply_add(builder, value[c], gradient[v], sums[c * vectors + v])
-                    for c in range(CHANNELS)
+                    for c in range(count)
                     for v in range(vectors)
                 ]
 
@@ -92,8 +92,8 @@ def _tile(vectors: int) -> Callable[..., Any]:
     return tile
 
 
-one_vector = _tile(1)
-two_vectors = _tile(2)
+# Sixteen running sums each, but where neither outputs nor channels suffice for so many.
+two_vectors, one_vector, few_channels = _tile(CHANNELS, 2), _tile(2 * CHANNELS, 1), _tile(CHANNELS, 1)
 
 
 @compiled
@@ -119,15 +119,20 @@ def _add_chunk(xs: Array, ys: Array, images: int, sizes: Array, vertical: Array,
                     y_steps, counts = (y_row, y_column, y_image), (end - row, count, images)
                 dw_at = (i * kernel_columns + j) * padded_channels * outputs
                 for output in range(0, outputs, 2 * LANES):
-                    for channel in range(0, padded_channels, CHANNELS):
+                    channel = 0
+                    while channel < padded_channels:
                         tile = (
                             xs, x_at + channel, x_steps, ys, y_at + output, y_steps, counts,
                             dw, dw_at + channel * outputs + output, outputs,
                         )  # fmt: skip
                         if output + LANES < outputs:
                             two_vectors(*tile)
-                        else:
+                        elif channel + CHANNELS < padded_channels:
                             one_vector(*tile)
+                            channel += CHANNELS
+                        else:
+                            few_channels(*tile)
+                        channel += CHANNELS
 
 
 def _parts(batch: int, length: int) -> int:

@@ -63,6 +63,12 @@ def _hardtanh_backward(dy: Array, x: Array, dx: Array) -> None:
         dx[k] = dy[k] if (x[k] > -ONE) & (x[k] < ONE) else ZERO
 
 
+@compiled
+def _add_to(total: Array, other: Array) -> None:
+    for k in range(total.size):
+        total[k] += other[k]
+
+
 @intrinsic
 def _bits(_context, number):  # type: ignore
     """Return the bits of a float32 as an int32."""
@@ -134,3 +140,14 @@ def ede_backward(dy: Array, x: Array, t: float, k: float) -> Array:
 def hardtanh_backward(dy: Array, x: Array) -> Array:
     """Return `dy` where ``-1 < x < 1``, else 0."""
     return _for_pieces(_hardtanh_backward, dy, x)
+
+
+def add_to(total: Array, other: Array) -> None:
+    """Add to `total`, which is C-contiguous, in place."""
+    flat, others = total.reshape(-1), np.ascontiguousarray(other).reshape(-1)
+
+    def work(first: int, last: int) -> None:
+        part = slice(first * PIECE, last * PIECE)
+        _add_to(flat[part], others[part])
+
+    share_out(work, -(-flat.size // PIECE))

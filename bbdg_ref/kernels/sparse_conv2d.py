@@ -16,7 +16,7 @@ In each axis, tap i reaches the pixels ``q = 2 a + r``, ``r = (i - padding) mod 
 ``p = a + (r + padding - i) / 2``; with stride 1 there is one such class, r = 0.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -30,9 +30,54 @@ from .sparse_tiles import WHOLE, WIDTHS, fill_tile, pair_tile, plain_tile, sum_t
 from .threads import share_out
 from .vectors import INDEX, LANES, address, keep, repeat
 
-__all__ = ["LANES", "WIDTHS", "gradient", "list_ones"]
+__all__ = ["LANES", "WIDTHS", "Numbers", "gradient", "list_ones"]
 
 Array = np.ndarray[Any, Any]
+
+
+class Numbers(NamedTuple):
+    """The shapes of a problem, and how they are cut up.
+
+    Attributes
+    ----------
+    stride : int
+        1, or 2 with even height and width.
+    kernel, pad : int
+        Kernel rows, and padding, vertical.
+    channels, height, width : int
+        Of dx.
+    columns : int
+        Of a tile of dx.
+    dy_height, dy_width, outputs : int
+        Of dy.
+    pitch : int
+        Vectors from one output channel to the next in the grid.
+    dy_columns : int
+        Columns of a tile of dy.
+    past_cache : int
+        1 to store dx past the cache.
+    border_v, border_h : int
+        Rows and columns of the grid's border.
+    reach : int
+        How many rows further down a tap reads at most.
+    """
+
+    stride: int
+    kernel: int
+    pad: int
+    channels: int
+    height: int
+    width: int
+    columns: int
+    dy_height: int
+    dy_width: int
+    outputs: int
+    pitch: int
+    dy_columns: int
+    past_cache: int
+    border_v: int
+    border_h: int
+    reach: int
 
 
 @intrinsic
@@ -155,18 +200,18 @@ def _limits(stride: int, class_v: int, kernel: int, pad: int, first: int, rows: 
 
 @inlined
 def _tile_row(
-    numbers: Array, class_v: int, top: int, here: int, entries: int, starts: Array, box: int, box_starts: Array,
+    n: Numbers, class_v: int, top: int, here: int, entries: int, starts: Array, box: int, box_starts: Array,
     scratch: int, dx: int,
 ) -> None:  # fmt: skip
     """Compute the tiles of one row of tiles and one class of rows, for all input channels."""
-    stride, kernel, pad, channels, height, width, columns, dy_height, _, outputs, pitch, _, past_cache = numbers[:13]
-    pixels, class_width, line = height * width, width // stride, (outputs + 1) * pitch * LANES
+    stride, kernel, channels, width, columns = n.stride, n.kernel, n.channels, n.width, n.columns
+    pixels, class_width, line = n.height * width, width // stride, (n.outputs + 1) * n.pitch * LANES
     image, tiles = channels * pixels, -(-class_width // columns)
     zeros, even, shared = scratch, scratch + WHOLE * LANES, scratch + 2 * WHOLE * LANES
     evens = (even, LANES, columns, 0)
-    p0, p1, p2, p3 = _limits(stride, class_v, kernel, pad, top, LANES // columns, dy_height)
+    p0, p1, p2, p3 = _limits(stride, class_v, kernel, n.pad, top, LANES // columns, n.dy_height)
     for tile in range(tiles):  # s: the box sums of the channel after the last, which is t
-        grid = here + 4 * LANES * (outputs * pitch + min(tile * columns, class_width - columns))
+        grid = here + 4 * LANES * (n.outputs * n.pitch + min(tile * columns, class_width - columns))
         for class_h in range(stride):
             b = class_h * kernel
             q0, q1, q2, q3 = box_starts[b + p0], box_starts[b + p1], box_starts[b + p2], box_starts[b + p3]
@@ -183,29 +228,29 @@ def _tile_row(
             left = min(tile * columns, class_width - columns)  # the last tile may overlap the one before it
             grid, to = here + 4 * LANES * left, to_row + 4 * left * stride
             start = shared + tile * stride * WHOLE * LANES
-            first, first_image, first_row, first_past = (to, image, width, past_cache) if stride == 1 else evens
+            first, first_image, first_row, first_past = (to, image, width, n.past_cache) if stride == 1 else evens
             plain_tile(
                 columns, grid, entries, q0, q1, q2, q3, line, start, first, first_image, first_row, first_past
             )  # fmt: skip
             if stride == 2:
                 start += WHOLE * LANES
                 pair_tile(
-                    columns, grid, entries, r0, r1, r2, r3, line, start, even, to, image, 2 * width, past_cache
+                    columns, grid, entries, r0, r1, r2, r3, line, start, even, to, image, 2 * width, n.past_cache
                 )  # fmt: skip
 
 
 @inlined
-def _fill_rows(numbers: Array, dy: int, delta: int, alpha: int, grid: int, filled: int, needed: int) -> int:
+def _fill_rows(n: Numbers, dy: int, delta: int, alpha: int, grid: int, filled: int, needed: int) -> int:
     """Bring rows of dy to the grid until those before `needed` are there; return how many are."""
-    height, width, outputs, pitch, columns = numbers[7], numbers[8], numbers[9], numbers[10], numbers[11]
-    pixels, line, rows = height * width, (outputs + 1) * pitch * LANES, LANES // columns
+    width, outputs, columns = n.dy_width, n.outputs, n.dy_columns
+    pixels, line, rows = n.dy_height * width, (outputs + 1) * n.pitch * LANES, LANES // columns
     while filled < needed:
-        row = min(filled, height - rows)
+        row = min(filled, n.dy_height - rows)
         for tile_column in range(0, width, columns):
             column = min(tile_column, width - columns)
             fill_tile(
                 columns, dy + 4 * (row * width + column), outputs * pixels, pixels, width, outputs, delta, alpha,
-                grid + 4 * (row * line + column * LANES), pitch * LANES, line,
+                grid + 4 * (row * line + column * LANES), n.pitch * LANES, line,
             )  # fmt: skip
         filled = row + rows
     return filled
@@ -213,22 +258,19 @@ def _fill_rows(numbers: Array, dy: int, delta: int, alpha: int, grid: int, fille
 
 @compiled
 def _gradient_groups(
-    dy: Array, numbers: Array, delta: Array, alpha: Array, entries: Array, starts: Array, box: Array,
+    dy: Array, n: Numbers, delta: Array, alpha: Array, entries: Array, starts: Array, box: Array,
     box_starts: Array, dx: Array, first_group: int, last_group: int,
 ) -> None:  # fmt: skip
     """Compute the gradient of some groups of `LANES` images; see `gradient`."""
-    stride, channels, height, width, columns = numbers[0], numbers[3], numbers[4], numbers[5], numbers[6]
-    dy_height, dy_width, outputs, pitch = numbers[7], numbers[8], numbers[9], numbers[10]
-    border_v, border_h, reach = numbers[13], numbers[14], numbers[15]
-    rows, class_height, line = LANES // columns, height // stride, (outputs + 1) * pitch * LANES
-    dy_image, dx_image = outputs * dy_height * dy_width, channels * height * width
+    rows, class_height, line = LANES // n.columns, n.height // n.stride, (n.outputs + 1) * n.pitch * LANES
+    dy_image, dx_image = n.outputs * n.dy_height * n.dy_width, n.channels * n.height * n.width
     # Zeros everywhere: the borders are never written. The border right of a channel is also that left of the next.
-    grid = aligned_empty((dy_height + 2 * border_v) * line + border_h * LANES)
+    grid = aligned_empty((n.dy_height + 2 * n.border_v) * line + n.border_h * LANES)
     grid[:] = 0.0
-    scratch = aligned_empty((2 + width) * LANES * LANES)
+    scratch = aligned_empty((2 + n.width) * LANES * LANES)
     scratch[: LANES * LANES] = 0.0
     few_dy, few_dx = np.empty(0, np.float32), np.empty(0, np.float32)
-    place = address(grid) + 4 * (border_v * line + border_h * LANES)
+    place = address(grid) + 4 * (n.border_v * line + n.border_h * LANES)
     for group in range(first_group, last_group):
         count = min(LANES, dy.shape[0] - group * LANES)
         dy_p = address(dy) + 4 * group * LANES * dy_image
@@ -240,20 +282,20 @@ def _gradient_groups(
         filled = 0
         for tile_row in range(0, class_height, rows):
             top = min(tile_row, class_height - rows)
-            needed = min(dy_height, top + rows + reach)  # row by row, so that they are still in the cache when read
-            filled = _fill_rows(numbers, dy_p, address(delta), address(alpha), place, filled, needed)
-            for class_v in range(stride):
+            needed = min(n.dy_height, top + rows + n.reach)  # row by row, so that they are still in the cache when read
+            filled = _fill_rows(n, dy_p, address(delta), address(alpha), place, filled, needed)
+            for class_v in range(n.stride):
                 _tile_row(
-                    numbers, class_v, top, place + 4 * top * line, address(entries), starts, address(box), box_starts,
+                    n, class_v, top, place + 4 * top * line, address(entries), starts, address(box), box_starts,
                     address(scratch), dx_p,
                 )  # fmt: skip
         if count < LANES:
-            dx[group * LANES :] = few_dx[: count * dx_image].reshape((count, channels, height, width))
+            dx[group * LANES :] = few_dx[: count * dx_image].reshape((count, n.channels, n.height, n.width))
     keep((dy, delta, alpha, entries, box, dx, grid, scratch, few_dy, few_dx))
 
 
 def gradient(
-    dy: Array, numbers: Array, delta: Array, alpha: Array, entries: Array, starts: Array, box: Array,
+    dy: Array, numbers: Numbers, delta: Array, alpha: Array, entries: Array, starts: Array, box: Array,
     box_starts: Array, dx: Array,
 ) -> None:  # fmt: skip
     """Compute the gradient, on the threads of Numba.
@@ -261,11 +303,8 @@ def gradient(
     Parameters
     ----------
     dy : float32 (batch, outputs, dy height, dy width)
-    numbers : int64 (16,)
-        Stride (1, or 2 with even height and width), kernel rows, vertical padding, channels, height, width, columns of
-        a tile of dx, dy height, dy width, outputs, vectors from one output channel to the next in the grid, columns of
-        a tile of dy, whether to store past the cache, rows and columns of the grid's border, how many rows further down
-        a tap reads at most.
+    numbers : Numbers
+        The shapes.
     delta, alpha : float32 (outputs,)
         beta - alpha, and alpha.
     entries, starts

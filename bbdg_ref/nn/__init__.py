@@ -1,5 +1,10 @@
-"""Layers, binary layers, blocks and networks: parameters and state around `bbdg_ref.ops`."""
+"""Layers, binary layers, blocks and networks: parameters and state around `bbdg_ref.ops`.
 
+The memory of large arrays is kept for the next step once they are gone: at most a sixteenth more than was ever in use
+at once. `release_memory` returns what no array uses to the system, for example when training is over.
+"""
+
+from .._memory import release as release_memory
 from .binary import BinaryConv2d
 from .blocks import Residual, resnet18_block, resnet20_block
 from .domains import DOMAINS, Bipolar, General, GeneralClosed, Symmetric, WeightDomain
@@ -46,6 +51,7 @@ __all__ = [
     "WeightDomain",
     "load_network",
     "network_size",
+    "release_memory",
     "resnet18",
     "resnet18_block",
     "resnet20",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from .. import ops
 from .._memory import empty
+from ..ops.packed_plan import exact_bits
 from ..packed import PackedConv, packed_conv2d
 from ..spec.conv2d import Pair
 from ..spec.domain import Domain
@@ -72,14 +73,17 @@ class BinaryConv2d(Module):
 
     def choose(self, selection: Selection) -> None:
         """Set the bits, and the threshold that the weights' estimator is centred about."""
-        self.bits = selection.bits
+        self.bits = exact_bits(selection.bits)
         self.threshold = np.asarray(selection.threshold, np.float32)
 
     def signs(self) -> NDArray[np.floating]:
         """Return s = 2·bits − 1 in the latents' dtype."""
+        return self._signs_of(self.bits)
+
+    def _signs_of(self, bits: NDArray[np.bool_]) -> NDArray[np.floating]:
         dtype = self.latent.value.dtype
-        s = empty(self.bits.shape) if dtype == np.float32 else np.empty(self.bits.shape, dtype)
-        np.copyto(s, self.bits)  # and no branch a bit: several times as fast as np.where
+        s = empty(bits.shape) if dtype == np.float32 else np.empty(bits.shape, dtype)
+        np.copyto(s, bits)  # and no branch a bit: several times as fast as np.where
         s *= 2
         s -= 1
         return s
@@ -102,7 +106,7 @@ class BinaryConv2d(Module):
                 return packed_conv2d(x, self.packed(), stride=self.stride, padding=self.padding)
         values = self.values()
         if training:
-            self._saved = x, values
+            self._saved = x, values, self.bits.copy(), self.threshold.copy()
         where = {"stride": self.stride, "padding": self.padding}
         if x.dtype == np.float32 and ops.packed_kernels_take(x.shape[1], self.bits.shape[2:]):
             return ops.popcount_conv2d(x, self.bits, values.alpha, values.beta, **where)
@@ -114,22 +118,22 @@ class BinaryConv2d(Module):
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Store ∂loss/∂latent and the domain's gradients, return ∂loss/∂x."""
-        x, values = self._saved
-        del self._saved
-        latent, s = self.latent.value, self.signs()
+        x, values, bits, threshold = self.take_saved()
+        latent, s = self.latent.value, self._signs_of(bits)
         dw = ops.sign_conv2d_grad_weight(
             dy, x, kernel_size=latent.shape[2:], stride=self.stride, padding=self.padding
         )  # fmt: skip
         gradients = self.domain.weights_backward(dw, latent, s)
-        centred = np.subtract(latent, self.threshold, out=s)
+        centred = np.subtract(latent, threshold, out=s)
         dlatent = self.weight_estimator.backward(gradients.s, centred)
         self.latent.grad = dlatent if gradients.latent is None else dlatent + gradients.latent
-        return self.activation_estimator.backward(self._grad_activations(dy, values, (x.shape[2], x.shape[3])), x)
+        dsign = self._grad_activations(dy, bits, values, (x.shape[2], x.shape[3]))
+        return self.activation_estimator.backward(dsign, x)
 
-    def _grad_activations(self, dy: NDArray[Any], values: Domain, size: Pair) -> NDArray[Any]:
+    def _grad_activations(self, dy: NDArray[Any], bits: NDArray[np.bool_], values: Domain, size: Pair) -> NDArray[Any]:
         """Return ∂loss/∂sign(x)."""
         return ops.two_valued_grad_input(
-            dy, self.bits, values.alpha, values.beta, input_size=size, stride=self.stride, padding=self.padding
+            dy, bits, values.alpha, values.beta, input_size=size, stride=self.stride, padding=self.padding
         )  # fmt: skip
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import ops
 from .binary import BinaryConv2d
 from .domains import WeightDomain
 from .layers import BatchNorm, Conv2d, HardTanh, Sequential, StrideAndPad
@@ -23,16 +24,28 @@ class Residual(Module):
         The path with the binary convolutions; it ends in a batch norm.
     shortcut : Module
         The path around it; an empty `Sequential` is the identity.
+
+    Raises
+    ------
+    TypeError
+        If the main path does not end in a batch norm.
     """
 
     def __init__(self, main: Sequential, shortcut: Module) -> None:
-        self.main, self.shortcut, self.hardtanh = main, shortcut, HardTanh()
+        self.main, self.shortcut = main, shortcut
+        self.hardtanh = HardTanh()  # stands for the hardtanh in `walk` only: it runs within `forward_clipped`
+        self._split()
 
     def _split(self) -> tuple[Sequential, BatchNorm]:
         """Return the main path without its last layer, and that: it runs with the sum and hardtanh in one pass."""
-        *body, norm = self.main.layers
-        assert isinstance(norm, BatchNorm), "the main path of a residual block must end in a batch norm"
-        return Sequential(*body), norm
+        layers = self.main.layers if isinstance(self.main, Sequential) else [self.main]
+        if not layers or not isinstance(layers[-1], BatchNorm):
+            got = f"one that ends in a {type(layers[-1]).__name__}" if layers else "an empty one"
+            raise TypeError(
+                f"Residual: main must be a Sequential that ends in a BatchNorm; got {got}; append BatchNorm(channels), "
+                "and leave out a HardTanh after it, which the block applies to the sum"
+            )
+        return Sequential(*layers[:-1]), layers[-1]
 
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
         """Return hardtanh(main(x) + shortcut(x))."""
@@ -44,7 +57,7 @@ class Residual(Module):
         """Send the gradient of the sum down both paths and add what comes back."""
         body, norm = self._split()
         gradients = norm.backward_clipped(dy)
-        return body.backward(gradients.x) + self.shortcut.backward(gradients.added)
+        return ops.add_to(body.backward(gradients.x), self.shortcut.backward(gradients.added))
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape after the main path."""

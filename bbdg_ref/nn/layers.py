@@ -123,13 +123,13 @@ class Conv2d(Module):
 
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
         """Return conv(x, weight)."""
-        self._x = x if training else None
+        if training:
+            self._saved = x
         return ops.conv2d(x, self.weight.value, stride=self.stride, padding=self.padding)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Store ∂loss/∂weight, return ∂loss/∂x."""
-        x, weight, self._x = self._x, self.weight, None
-        assert x is not None, "backward needs a forward pass with training=True before it"
+        x, weight = self.take_saved(), self.weight
         where = {"stride": self.stride, "padding": self.padding}
         weight.grad = ops.conv2d_grad_weight(dy, x, kernel_size=weight.value.shape[2:], **where)
         return ops.conv2d_grad_input(dy, weight.value, input_size=x.shape[2:], **where)
@@ -168,7 +168,7 @@ class BatchNorm(Module):
             return ops.batchnorm_infer(x, weight, bias, self.running_mean, self.running_var)
         result = ops.batchnorm_train(x, weight, bias)
         self._update(x, result)
-        self._saved = x, result.mean, result.var
+        self._saved = x, result.mean, result.var, None
         return result.y
 
     def _update(self, x: NDArray[Any], result: BatchNormForward) -> None:
@@ -180,8 +180,12 @@ class BatchNorm(Module):
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Store the gradients of scale and shift, return ∂loss/∂x through the batch's statistics."""
-        x, mean, var = self._saved
-        del self._saved
+        x, mean, var, y = self.take_saved()
+        if y is not None:
+            raise RuntimeError(
+                "BatchNorm.backward: the forward pass before it must be forward; got forward_clipped; "
+                "call backward_clipped"
+            )
         gradients = ops.batchnorm_backward(dy, x, self.weight.value, mean, var)
         self.weight.grad, self.bias.grad = gradients.weight, gradients.bias
         return gradients.x
@@ -193,14 +197,18 @@ class BatchNorm(Module):
             return ops.hardtanh(y if added is None else y + added)
         result = ops.clipped_norm_train(x, added, self.weight.value, self.bias.value)
         self._update(x, result)
-        self._saved, self._y = (x, result.mean, result.var), result.y
+        self._saved = x, result.mean, result.var, result.y
         return result.y
 
     def backward_clipped(self, dy: NDArray[Any]) -> ClippedNormGradients:
         """Store the gradients of scale and shift, return them with ∂loss/∂x and ∂loss/∂added."""
-        x, mean, var = self._saved
-        gradients = ops.clipped_norm_backward(dy, self._y, x, self.weight.value, mean, var)
-        del self._saved, self._y
+        x, mean, var, y = self.take_saved()
+        if y is None:
+            raise RuntimeError(
+                "BatchNorm.backward_clipped: the forward pass before it must be forward_clipped; got forward; "
+                "call backward"
+            )
+        gradients = ops.clipped_norm_backward(dy, y, x, self.weight.value, mean, var)
         self.weight.grad, self.bias.grad = gradients.weight, gradients.bias
         return gradients
 
@@ -211,14 +219,13 @@ class HardTanh(Module):
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
         """Clip to [−1, 1]."""
         y = ops.hardtanh(x)
-        self._y = y if training else None
+        if training:
+            self._saved = y
         return y
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Let the gradient through where −1 < x < 1, which is where −1 < y < 1: x need not be kept."""
-        y, self._y = self._y, None
-        assert y is not None, "backward needs a forward pass with training=True before it"
-        return ops.hardtanh_backward(dy, y)
+        return ops.hardtanh_backward(dy, self.take_saved())
 
 
 class ClippedNorm(Module):
@@ -247,12 +254,13 @@ class GlobalAvgPool(Module):
 
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
         """Return the mean of each channel."""
-        self._size = x.shape[2:]
+        if training:
+            self._saved = x.shape[2:]
         return ops.global_avg_pool(x)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Spread the gradient evenly over the pixels."""
-        return ops.global_avg_pool_backward(dy, input_size=self._size)
+        return ops.global_avg_pool_backward(dy, input_size=self.take_saved())
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (channels,)."""
@@ -277,14 +285,13 @@ class Linear(Module):
 
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
         """Return x·weightᵀ + bias."""
-        self._x = x if training else None
+        if training:
+            self._saved = x
         return ops.linear(x, self.weight.value, self.bias.value)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Store the gradients of weight and bias, return ∂loss/∂x."""
-        x, self._x = self._x, None
-        assert x is not None, "backward needs a forward pass with training=True before it"
-        gradients = ops.linear_backward(dy, x, self.weight.value)
+        gradients = ops.linear_backward(dy, self.take_saved(), self.weight.value)
         self.weight.grad, self.bias.grad = gradients.weight, gradients.bias
         return gradients.x
 
@@ -309,12 +316,14 @@ class StrideAndPad(Module):
 
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
         """Take the pixels and pad the channels."""
-        self._size = x.shape[2:]
+        if training:
+            self._saved = x.shape[2:]
         return ops.stride_and_pad(x, out_channels=self.out_channels, stride=self.stride)
 
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Put the gradient back where the pixels came from."""
-        return ops.stride_and_pad_backward(dy, in_channels=self.in_channels, input_size=self._size, stride=self.stride)
+        size = self.take_saved()
+        return ops.stride_and_pad_backward(dy, in_channels=self.in_channels, input_size=size, stride=self.stride)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (out channels, ⌈height/stride⌉, ⌈width/stride⌉)."""

@@ -48,10 +48,12 @@ class Module:
 
     ``forward(x, training=True)`` keeps what ``backward`` needs; ``backward(dy)`` takes ∂loss/∂y,
     stores the gradients of the parameters in their ``grad`` and returns ∂loss/∂x. One backward pass
-    belongs to the forward pass before it.
+    belongs to the last forward pass with ``training=True``: what that kept is used up by it, and evaluation in
+    between leaves it alone.
     """
 
     state_names: tuple[str, ...] = ()
+    _saved: Any  # what `forward` keeps for `backward`; there only in between
 
     def forward(self, x: NDArray[Any], *, training: bool) -> NDArray[Any]:
         """Return y; with ``training`` also keep what ``backward`` needs."""
@@ -60,6 +62,21 @@ class Module:
     def backward(self, dy: NDArray[Any]) -> NDArray[Any]:
         """Return ∂loss/∂x from ∂loss/∂y and store the gradients of the parameters."""
         raise NotImplementedError
+
+    def take_saved(self) -> Any:
+        """Return what the last forward pass in training kept in ``_saved``, and forget it.
+
+        Raises
+        ------
+        RuntimeError
+            If there was none since the last backward pass.
+        """
+        if "_saved" not in vars(self):
+            raise RuntimeError(
+                f"{type(self).__name__}.backward: needs a forward pass with training=True before it; got none since "
+                "the last backward pass; call forward(x, training=True) first"
+            )
+        return vars(self).pop("_saved")
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape (channels, height, width) or (channels,) that ``shape`` turns into."""
@@ -108,8 +125,8 @@ class Module:
         Raises
         ------
         ValueError
-            If a name is missing or unknown, or an array has another shape or dtype. Nothing is
-            changed then.
+            If a name is missing or unknown, an array has another shape or dtype, or bits have bytes other
+            than 0 and 1. Nothing is changed then.
         """
         own = self.state()
         if missing := sorted(own.keys() - arrays.keys()):
@@ -122,6 +139,10 @@ class Module:
                 raise ValueError(
                     f"load_state: {name} must be {array.dtype} of shape {array.shape}; "
                     f"got {new.dtype} of shape {new.shape}; build the network with the arguments it was saved with"
+                )
+            if new.dtype == np.bool_ and (byte := int(np.ascontiguousarray(new).view(np.uint8).max(initial=0))) > 1:
+                raise ValueError(
+                    f"load_state: {name} must be bool of bytes 0 and 1; got the byte {byte}; write x != 0 for its bits"
                 )
         for prefix, module in self.modules():
             for name, value in list(vars(module).items()):

@@ -2,19 +2,25 @@
 
 This is the one table of that choice. A name comes from `bbdg_ref.spec` where plain NumPy is fast enough,
 else from a faster twin in this folder, which is tested equal to the definition: bit for bit where the
-result is exact, within a derived bound for float sums.
+result is exact, within a derived bound for float sums. Some twins have no counterpart of one name in ``spec``: they
+compute in one go what is a composition of its functions, which their docstrings name.
 
 ==================  ==========================================================================
 from a twin         how
 ==================  ==========================================================================
 projection          float64 decides, exact integers settle what its error bound leaves open
-conv2d              explicit vectors in Numba over channels, images on threads
+conv2d              explicit vectors in Numba over channels, images on threads; signs taken in scratch memory
+sparse_conv2d       sums over the ones only, an image in each lane: time falls with the density
+packed_conv2d       planes of bits added up by carry-save adders: time falls with the density
 batchnorm           one pass for the statistics, one for the result, instead of a dozen
+clipped_norm        batch norm, a sum and hardtanh in one pass, and their gradients in two
 estimators          sign and its stand-in derivatives in one pass each
 activation          the backward pass of hardtanh in one pass
+shortcut            the sum of two gradients in place, on threads; memory that is used again
+weights             the definition's operations, in memory that is used again
+adam                one pass instead of a dozen
 pruning             top-k by a partition instead of a sort
 packing             masks of vector comparisons are the words; no transposed copy
-packed_conv2d       planes of bits added up by carry-save adders: time falls with the density
 ==================  ==========================================================================
 """
 
@@ -78,10 +84,6 @@ from ..spec.pooling import (
     max_pool2d_backward,
 )
 from ..spec.pruning import Selection, select_positive
-from ..spec.shortcut import (
-    stride_and_pad,
-    stride_and_pad_backward,
-)
 from ..spec.weights import (
     WeightGradients,
     bipolar_weights,
@@ -127,6 +129,7 @@ from .projection import (
     project_zero,
 )
 from .pruning import select_top_k
+from .shortcut import add_to, stride_and_pad, stride_and_pad_backward
 from .sparse_conv2d import two_valued_grad_input
 from .weights import general_weights, general_weights_backward
 
@@ -145,6 +148,7 @@ __all__ = [
     "WeightGradients",
     "above_to_at_least",
     "adam",
+    "add_to",
     "assign",
     "at_least_to_above",
     "avg_pool2d",

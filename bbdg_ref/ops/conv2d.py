@@ -5,6 +5,7 @@ served instead.
 """
 # The imports of `bbdg_ref.kernels` stand inside functions so that importing bbdg_ref does not import Numba.
 
+from functools import lru_cache
 from types import ModuleType
 
 import numpy as np
@@ -37,6 +38,10 @@ def _kernels(*arrays: Float) -> ModuleType | None:
     return conv2d if jit_is_on() else None
 
 
+# The plans below depend on a few sizes, and a network asks for the same ones at every step: they are kept. Nobody
+# writes to them.
+
+
 def _plan(first: Integer, count: Integer, size: int, taps: Integer) -> Integer:
     """Return an axis plan: of `count` taps with the inputs `first`, first + 1, ..., those inside ``0 .. size - 1``.
 
@@ -50,12 +55,14 @@ def _plan(first: Integer, count: Integer, size: int, taps: Integer) -> Integer:
     return np.stack((first + before, taps + before, np.maximum(after - before, 0)))
 
 
+@lru_cache(maxsize=256)
 def forward_axis(size: int, outputs: int, kernel: int, stride: int, padding: int) -> tuple[Integer, Integer]:
     """Return the taps' order and the axis plan of a convolution: tap i of output q reads ``q s - padding + i``."""
     first = np.arange(outputs) * stride - padding
     return np.arange(kernel), _plan(first, np.full(outputs, kernel), size, np.zeros(outputs, np.int64))
 
 
+@lru_cache(maxsize=256)
 def backward_axis(size: int, outputs: int, kernel: int, stride: int, padding: int) -> tuple[Integer, Integer]:
     """Return the order of the taps and the axis plan of a convolution's gradient with respect to its input.
 
@@ -109,6 +116,7 @@ def conv2d_grad_input(
     return dx
 
 
+@lru_cache(maxsize=256)
 def weight_axis(size: int, outputs: int, kernel: int, stride: int, padding: int) -> Integer:
     """Return for every tap i of an axis the outputs q that read the image there: ``0 <= q s - padding + i < size``.
 

@@ -20,6 +20,7 @@ __all__ = [
     "Lists",
     "columns_are_faster",
     "counting_lists",
+    "exact_bits",
     "geometry",
     "ones_of_rows",
     "valid_taps",
@@ -218,6 +219,28 @@ class Lists:
     start: NDArray[np.int16]
 
 
+def exact_bits(bits: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Copy bits so that every byte is 0 or 1, as kernels that compute with the bytes need.
+
+    NumPy takes any other byte for True as well; one gets in by a view, as ``mask.view(bool)`` of a mask of 0 and 255.
+
+    Parameters
+    ----------
+    bits : ndarray of bool
+        Of any shape and layout.
+
+    Returns
+    -------
+    ndarray of bool, C-contiguous, of the same shape
+
+    Examples
+    --------
+    >>> exact_bits(np.array([0, 255, 1], np.uint8).view(bool)).view(np.uint8)
+    array([0, 1, 1], dtype=uint8)
+    """
+    return np.ascontiguousarray(bits).view(np.uint8).reshape(bits.shape) != 0
+
+
 def counting_lists(bits: NDArray[np.bool_], plan: Geometry) -> Lists:
     """List the planes to add up for every output channel.
 
@@ -242,7 +265,7 @@ def counting_lists(bits: NDArray[np.bool_], plan: Geometry) -> Lists:
     from ..kernels.weight_lists import list_planes
 
     out, channels, *kernel = bits.shape
-    every = np.concatenate((bits, np.ones((1, *bits.shape[1:]), np.bool_))).view(np.uint8)
+    every = exact_bits(np.concatenate((bits, np.ones((1, *bits.shape[1:]), np.bool_)))).view(np.uint8)
     every = every.reshape(out + 1, channels, kernel[0] * kernel[1])
     planes = every[0].size
     ones = ones_of_rows(bits)
@@ -277,7 +300,7 @@ def ones_of_rows(bits: NDArray[np.bool_]) -> Integers:
     from ..kernels.weight_lists import count_ones
 
     ones = np.empty(len(bits), np.int64)
-    count_ones(np.ascontiguousarray(bits).view(np.uint8).reshape(len(bits), -1), ones)
+    count_ones(exact_bits(bits).view(np.uint8).reshape(len(bits), -1), ones)
     return ones
 
 

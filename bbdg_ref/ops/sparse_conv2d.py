@@ -1,12 +1,15 @@
 """The gradient with respect to the input of a convolution with two-valued weights: its time falls with the density."""
 # The imports of `bbdg_ref.kernels` stand inside functions so that importing bbdg_ref does not import Numba.
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .._memory import empty
 from ..spec.conv2d import Pair, output_size, pair
 from .conv2d import conv2d_grad_input
+from .packed_plan import exact_bits
 
 __all__ = ["two_valued_grad_input"]
 
@@ -78,26 +81,27 @@ def two_valued_grad_input(
     """
     low, high = (np.broadcast_to(np.asarray(level, np.float64), len(bits)) for level in (alpha, beta))
     size, steps, pads = pair(input_size), pair(stride), pair(padding)
+    if bits.dtype == np.bool_:
+        bits = exact_bits(bits)
     numbers = _plan(dy, bits, size, steps, pads) if _is_sparse(dy, bits) else None
     if numbers is None:
         weight = _weights(bits, low.astype(dy.dtype), high.astype(dy.dtype))
         return conv2d_grad_input(dy, weight, input_size=size, stride=steps, padding=pads)
     from ..kernels import sparse_conv2d as kernels
 
-    step, pitch, line = steps[0], numbers[10], (len(bits) + 1) * numbers[10]
+    step, pitch, line = steps[0], numbers.pitch, (len(bits) + 1) * numbers.pitch
     channels, *kernel = bits.shape[1:]
     dx = empty((len(dy), channels, *size))
     lists = []
     for given in (bits, np.ones((1, 1, *kernel), np.bool_)):
-        flat = np.ascontiguousarray(given).view(np.uint8).reshape(len(given), -1)
+        flat = given.view(np.uint8).reshape(len(given), -1)
         entries = np.empty(np.count_nonzero(given), np.int32)
         starts = np.empty(step * given.shape[1] * kernel[0] + 1, np.int64)
         kernels.list_ones(flat, np.array(kernel), np.array(pads), step, pitch, line, entries, starts)
         lists.append((entries, starts))
     (entries, starts), (box, box_starts) = lists
     delta, shared = (high - low).astype(np.float32), low.astype(np.float32)
-    given_dy, given_numbers = np.ascontiguousarray(dy), np.array(numbers)
-    kernels.gradient(given_dy, given_numbers, delta, shared, entries, starts, box, box_starts, dx)
+    kernels.gradient(np.ascontiguousarray(dy), numbers, delta, shared, entries, starts, box, box_starts, dx)
     return dx
 
 
@@ -132,9 +136,9 @@ def _shifts(kernel: int, stride: int, padding: int) -> tuple[int, int]:
     return int(shifts.min()), int(shifts.max())
 
 
-def _plan(dy: Float, bits: NDArray[np.bool_], size: Pair, strides: Pair, pads: Pair) -> list[int] | None:
-    """Return the numbers of `bbdg_ref.kernels.sparse_conv2d.gradient`, or None if it does not take these shapes."""
-    from ..kernels.sparse_conv2d import LANES, WIDTHS
+def _plan(dy: Float, bits: NDArray[np.bool_], size: Pair, strides: Pair, pads: Pair) -> Any:
+    """Return `bbdg_ref.kernels.sparse_conv2d.Numbers` for its `gradient`, or None if it does not take these shapes."""
+    from ..kernels.sparse_conv2d import LANES, WIDTHS, Numbers
 
     (height, width), stride, (dy_height, dy_width) = size, strides[0], dy.shape[2:]
     outputs, channels, kernel_v, kernel_h = bits.shape
@@ -162,7 +166,8 @@ def _plan(dy: Float, bits: NDArray[np.bool_], size: Pair, strides: Pair, pads: P
     else:
         lines = width % (2 * tiles[0]) == 0 and 2 * tiles[0] >= LANES
     past = LANES == 16 and lines and 4 * len(dy) * channels * height * width >= PAST_CACHE
-    return [
-        stride, kernel_v, pads[0], channels, height, width, tiles[0], dy_height, dy_width, outputs, pitch, tiles[1],
-        int(past), *borders, reach,
-    ]  # fmt: skip
+    return Numbers(
+        stride=stride, kernel=kernel_v, pad=pads[0], channels=channels, height=height, width=width, columns=tiles[0],
+        dy_height=dy_height, dy_width=dy_width, outputs=outputs, pitch=pitch, dy_columns=tiles[1],
+        past_cache=int(past), border_v=borders[0], border_h=borders[1], reach=reach,
+    )  # fmt: skip

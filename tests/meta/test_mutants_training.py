@@ -313,15 +313,15 @@ def residual_without_shortcut(self, dy):
 
 def residual_before_hardtanh(self, dy):
     body, norm = self._split()
+    x, mean, var, _ = norm.take_saved()
+    norm._saved = x, mean, var, None
     return body.backward(norm.backward(dy)) + self.shortcut.backward(dy)
 
 
 def uncentred(self, dy):
-    threshold, self.threshold = self.threshold, np.zeros_like(self.threshold)
-    try:
-        return RIGHT_BINARY(self, dy)
-    finally:
-        self.threshold = threshold
+    x, values, bits, threshold = self.take_saved()
+    self._saved = x, values, bits, np.zeros_like(threshold)
+    return RIGHT_BINARY(self, dy)
 
 
 RIGHT_BINARY = nn.BinaryConv2d.backward

@@ -6,7 +6,9 @@ from network_cases import DOMAINS, check_gradients, check_input_gradient, in_flo
 from oracles import binary_layer as oracle
 
 from bbdg_ref import nn, ops
+from bbdg_ref.kernels.compiled import jit_is_on
 from bbdg_ref.nn import EDE, BinaryConv2d, General, Identity
+from bbdg_ref.spec.pruning import Selection
 
 GEOMETRIES = [(1, 1), (2, 1), (1, 0), (2, 0)]
 
@@ -122,6 +124,7 @@ def test_training_counts_what_the_float_convolution_of_the_signs_sums(geometry, 
     np.testing.assert_array_equal(counted, layer.forward(x, training=False))
 
 
+@pytest.mark.skipif(not jit_is_on(), reason="without the JIT training sums floats")
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_training_and_evaluation_count_alike_in_every_domain(domain):
     layer = made(domain)
@@ -160,3 +163,41 @@ def test_evaluation_follows_bits_and_domain_also_where_they_are_changed_in_place
     check()
     layer.domain.tau.value[...] = 0.25
     check()
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_backward_goes_by_the_bits_of_its_forward_pass(domain, in_place):
+    x = rng(1).standard_normal((4, 2, 6, 6)).astype(np.float32)
+    dy = rng(2).standard_normal((4, 3, 6, 6)).astype(np.float32)
+    results = []
+    for changed in (False, True):
+        layer = made(domain)
+        layer.choose(ops.select_top_k(layer.latent.value, 9))
+        layer.forward(x, training=True)
+        if changed and in_place:
+            layer.bits[...] = ~layer.bits
+            layer.threshold[...] = 3.0
+        elif changed:
+            layer.choose(ops.select_top_k(layer.latent.value, 40))
+        results.append([layer.backward(dy), *(p.grad for p in layer.parameters().values())])
+    assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_evaluation_between_forward_and_backward_changes_nothing_and_a_second_backward_is_refused():
+    x, other = rng(1).standard_normal((2, 4, 2, 6, 6)).astype(np.float32)
+    layer, same = made("general"), made("general")
+    dy = layer.forward(x, training=True)
+    same.forward(x, training=True)
+    same.forward(other, training=False)
+    assert np.array_equal(layer.backward(dy), same.backward(dy))
+    assert np.array_equal(layer.latent.grad, same.latent.grad)
+    with pytest.raises(RuntimeError, match="training=True before it"):
+        layer.backward(dy)
+
+
+def test_chosen_bits_are_bytes_of_0_and_1_whatever_bytes_the_selection_has():
+    layer = made("bipolar")
+    mask = rng(3).choice(np.array([0, 1, 3, 255], np.uint8), layer.bits.shape)
+    layer.choose(Selection(mask.view(bool), 0.0))
+    assert np.array_equal(layer.bits.view(np.uint8), mask != 0)

@@ -74,3 +74,39 @@ def test_a_shortcut_where_the_shape_stays_is_the_identity():
 def test_the_layers_of_a_resnet18_block_come_in_the_published_order():
     kinds = [type(layer).__name__ for layer in made("resnet18", "bipolar", (2, 4, 2)).main.layers]
     assert kinds == ["BinaryConv2d", "BatchNorm", "HardTanh", "BinaryConv2d", "BatchNorm"]
+
+
+@pytest.mark.parametrize(
+    ("main", "got"),
+    [
+        (nn.Sequential(nn.BatchNorm(2), nn.HardTanh()), "one that ends in a HardTanh"),
+        (nn.Sequential(nn.Conv2d(2, 2, 1, rng=rng())), "one that ends in a Conv2d"),
+        (nn.Sequential(), "an empty one"),
+        (nn.GlobalAvgPool(), "one that ends in a GlobalAvgPool"),
+    ],
+)
+def test_a_main_path_without_a_batch_norm_at_its_end_is_refused_at_once(main, got):
+    with pytest.raises(TypeError, match=rf"Residual: main must be a Sequential .*; got {got}; append BatchNorm"):
+        Residual(main, nn.Sequential())
+
+
+@pytest.mark.parametrize("arch", BLOCKS)
+def test_evaluation_between_forward_and_backward_changes_nothing(arch):
+    x, other = rng(1).standard_normal((2, 4, 2, 6, 6)).astype(np.float32)
+    results = []
+    for between in (False, True):
+        block = made(arch, "general", (2, 4, 2))
+        dy = block.forward(x, training=True).copy()
+        if between:
+            block.forward(other[:3], training=False)
+        results.append([block.backward(dy), *(p.grad for p in block.parameters().values())])
+    assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_the_blocks_own_hardtanh_is_the_last_leaf_and_never_runs(monkeypatch):
+    block = made("resnet20", "bipolar", (2, 2, 1))
+    assert next(reversed(list(block.walk((2, 6, 6)))))[0] is block.hardtanh
+    monkeypatch.setattr(block.hardtanh, "forward", None)
+    x = rng(1).standard_normal((4, 2, 6, 6)).astype(np.float32)
+    block.backward(block.forward(x, training=True))
+    block.forward(x, training=False)

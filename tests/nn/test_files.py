@@ -1,3 +1,4 @@
+import h5py
 import numpy as np
 import pytest
 from network_cases import DOMAINS, rng, small
@@ -73,3 +74,17 @@ def test_the_size_check_takes_every_network_and_refuses_four_times_the_width(arc
     check_size(header, state)
     with pytest.raises(ValueError, match="arguments must fit the"):
         check_size(header | {"arguments": {"width": 4 * width, "classes": 2}}, state)
+
+
+@pytest.mark.parametrize("byte", [2, 3, 128, 255])
+def test_a_file_whose_bits_are_other_bytes_than_0_and_1_is_refused(tmp_path, byte):
+    network = small()
+    nn.save_network(tmp_path / "net.h5", network)
+    with h5py.File(tmp_path / "net.h5", "r+") as file:
+        found = []
+        file.visititems(lambda _, item: found.append(item) if item.name.endswith("main.0.bits") else None)
+        raw = np.array(found[0][...]).view(np.int8)
+        raw.reshape(-1)[5] = np.uint8(byte).view(np.int8)
+        found[0].id.write(h5py.h5s.ALL, h5py.h5s.ALL, raw, mtype=found[0].id.get_type())
+    with pytest.raises(ValueError, match=r"load_network: .*net\.h5"):
+        nn.load_network(tmp_path / "net.h5")

@@ -46,13 +46,47 @@ def test_output_shape_is_the_shape_of_the_output(kind):
     assert y.dtype == np.float32
 
 
-@pytest.mark.parametrize("kind", ["conv 3x3", "hardtanh", "linear"])
-def test_backward_after_evaluation_is_refused(kind):
+@pytest.mark.parametrize("kind", [kind for kind in BUILDERS if kind != "nothing"])
+def test_backward_needs_a_forward_pass_in_training_of_its_own(kind):
     layer, shape = BUILDERS[kind]()
-    y = layer.forward(np.ones((2, *shape), np.float32), training=True)
-    layer.forward(np.ones((2, *shape), np.float32), training=False)
-    with pytest.raises(AssertionError, match="training=True before it"):
+    y = layer.forward(np.ones((2, *shape), np.float32), training=False)
+    with pytest.raises(RuntimeError, match="training=True before it"):
         layer.backward(y)
+    layer.forward(np.ones((2, *shape), np.float32), training=True)
+    layer.backward(y)
+    with pytest.raises(RuntimeError, match="training=True before it"):
+        layer.backward(y)
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_evaluation_between_forward_and_backward_changes_nothing(kind):
+    source = rng(3)
+    results = []
+    for between in (False, True):
+        layer, shape = BUILDERS[kind]()
+        x = rng(1).normal(0, 1.5, (4, *shape)).astype(np.float32)
+        dy = rng(2).standard_normal((4, *layer.output_shape(shape))).astype(np.float32)
+        layer.forward(x, training=True)
+        if between:
+            # of another size where the layer takes any
+            other = (shape[0], *(size + 2 for size in shape[1:]))
+            layer.forward(source.standard_normal((3, *other)).astype(np.float32), training=False)
+        results.append([layer.backward(dy), *(p.grad for p in layer.parameters().values())])
+    assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_batch_norm_with_and_without_hardtanh_refuse_each_others_backward():
+    layer, source = nn.BatchNorm(2), rng(7)
+    x, dy = source.standard_normal((2, 4, 2, 3, 3)).astype(np.float32)
+    layer.forward_clipped(x, None, training=True)
+    with pytest.raises(RuntimeError, match=r"BatchNorm.backward: .* call backward_clipped"):
+        layer.backward(dy)
+    layer.forward(x, training=True)
+    with pytest.raises(RuntimeError, match=r"BatchNorm.backward_clipped: .* call backward"):
+        layer.backward_clipped(dy)
+    for refused in (layer.backward, layer.backward_clipped):  # nothing stale is left
+        with pytest.raises(RuntimeError, match="training=True before it"):
+            refused(dy)
 
 
 def test_batch_norm_keeps_running_statistics_in_training_and_uses_them_in_evaluation():

@@ -53,6 +53,11 @@ def changed(name: str, array: np.ndarray) -> dict:
         (changed("head.2.bias", np.zeros(4, np.float32)), r"head.2.bias must be float32 of shape \(3,\)"),
         (changed("head.2.bias", np.zeros(3, np.float64)), "head.2.bias must be float32"),
         (changed("stage1.0.main.0.bits", np.zeros((2, 2, 3, 3), np.uint8)), "bits must be bool"),
+        (
+            changed("stage1.0.main.0.bits", np.full((2, 2, 3, 3), 255, np.uint8).view(bool)),
+            "stage1.0.main.0.bits must be bool of bytes 0 and 1; got the byte 255",
+        ),
+        (changed("stage1.0.main.0.bits", np.full((3, 3, 2, 2), 3, np.uint8).view(bool).T), "got the byte 3"),
     ],
 )
 def test_load_state_refuses_what_is_not_exactly_the_networks_own_and_changes_nothing(arrays, message):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from layer_strategies import SEEDS
 from packed_cases import DENSITIES, shapes, weight_bits
 
-from bbdg_ref.ops.packed_plan import PIECE, STEP, columns_are_faster, counting_lists, geometry
+from bbdg_ref.ops.packed_plan import PIECE, STEP, columns_are_faster, counting_lists, exact_bits, geometry, ones_of_rows
 from bbdg_ref.spec.conv2d import output_size, windows
 from bbdg_ref.spec.popcount_conv import binary_counts
 
@@ -162,3 +162,33 @@ def test_columns_are_counted_where_maps_are_small_and_weights_are_not_sparse(bat
 def test_plans_are_remembered():
     shape = (3, (8, 8), (3, 3), (1, 1), (1, 1))
     assert geometry(*shape) is geometry(*shape)
+
+
+BYTES = [0, 1, 2, 3, 127, 128, 254, 255]
+
+
+LAYOUTS = {"as it is": lambda a: a, "turned": lambda a: a.T, "stepped": lambda a: a[::-2]}
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=4), st.sampled_from(list(LAYOUTS)), SEEDS)
+def test_exact_bits_have_bytes_0_and_1_and_mean_the_same(shape, layout, seed):
+    event(layout)
+    raw = np.random.default_rng(seed).choice(np.array(BYTES, np.uint8), shape)
+    before = raw.copy()
+    bits = exact_bits(LAYOUTS[layout](raw.view(np.bool_)))
+    assert bits.dtype == np.bool_ and bits.flags.c_contiguous and not np.shares_memory(bits, raw)
+    np.testing.assert_array_equal(bits.view(np.uint8), LAYOUTS[layout](raw) != 0)
+    np.testing.assert_array_equal(raw, before)
+
+
+@pytest.mark.parametrize("byte", BYTES[1:])
+def test_any_byte_but_zero_counts_as_one_bit(byte):
+    rng = np.random.default_rng(byte)
+    bits = rng.random((6, 19, 3, 3)) < np.array([0, 0.05, 0.4, 0.6, 0.95, 1]).reshape(-1, 1, 1, 1)
+    other = (bits * np.uint8(byte)).view(np.bool_)
+    plan = geometry(2, (6, 5), (3, 3), (1, 1), (1, 1))
+    np.testing.assert_array_equal(ones_of_rows(other), bits.sum(axis=(1, 2, 3)))
+    want, got = counting_lists(bits, plan), counting_lists(other, plan)
+    for name in ("places", "rows", "start"):
+        np.testing.assert_array_equal(getattr(got, name), getattr(want, name))
+    assert columns_are_faster(other, plan) == columns_are_faster(bits, plan)

@@ -215,3 +215,14 @@ def test_shapes_that_do_not_fit_are_refused_as_in_the_specification():
         two_valued_grad_input(dy, bits, alpha, beta, input_size=(8, 8))
     with pytest.raises(ValueError):
         two_valued_grad_input(dy[:, :3], bits, alpha, beta, input_size=(8, 8), padding=1)
+
+
+@pytest.mark.parametrize("byte", [2, 3, 255])
+@pytest.mark.parametrize("problem", [*SHAPES[:3], *(problem for problem, _ in FALLBACKS.values())])
+def test_any_byte_but_zero_counts_as_one_bit(problem, byte):
+    _, _, _, size, _, stride, padding, _ = problem
+    dy, bits, alpha, beta = arrays(problem, 7)
+    steps = {"input_size": size, "stride": stride, "padding": padding}
+    other = (bits * np.uint8(byte)).view(np.bool_)
+    want = two_valued_grad_input(dy, bits, alpha, beta, **steps)
+    np.testing.assert_array_equal(two_valued_grad_input(dy, other, alpha, beta, **steps), want)

@@ -14,7 +14,9 @@ from training_checks import (
     trainer,
 )
 
-from bbdg_ref import ops
+from bbdg_ref import nn, ops
+from bbdg_ref.kernels.compiled import jit_is_on
+from bbdg_ref.pruning import TopK
 from bbdg_ref.training import Images, Trainer, evaluate
 
 
@@ -39,6 +41,28 @@ def test_latents_are_clamped_after_every_step():
 @pytest.mark.parametrize("prune", STRATEGIES)
 def test_the_bits_are_those_of_the_latents_before_and_after_every_step(prune):
     check_density_is_met(Trainer, prune)
+
+
+@pytest.mark.skipif(not jit_is_on(), reason="without the JIT there are no threads")
+@pytest.mark.parametrize("domain", ["general", "symmetric"])
+def test_the_number_of_threads_does_not_change_a_bit(domain):
+    import numba
+
+    if numba.config.NUMBA_NUM_THREADS < 2:
+        pytest.skip("NUMBA_NUM_THREADS is 1")
+    data, before, states = images(40, side=16), numba.get_num_threads(), []
+    try:
+        for threads in (1, 2, 1):
+            numba.set_num_threads(threads)
+            rng = np.random.default_rng(0)
+            network = nn.resnet20(width=4, classes=data.classes, domain=domain, rng=rng)
+            subject = Trainer(network, TopK(0.1), recipe(batch_size=20), data, rng)
+            for step in range(3):
+                subject.train_batch(np.arange(20) + step)
+            states.append({name: array.tobytes() for name, array in network.state().items()})
+    finally:
+        numba.set_num_threads(before)
+    assert states[0] == states[1] == states[2]
 
 
 @pytest.mark.parametrize("domain", ["general", "general-closed"])
