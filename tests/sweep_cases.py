@@ -40,7 +40,7 @@ def finished(run: Run, accuracy: float = 0.5, *, seconds: float = 12.5, density:
         "validation_accuracy": accuracy, "test_accuracy": accuracy, "test_loss": 1.0,
         "layers": [layer("stage1.0", 64, 4, 1.25, 0.5), layer("stage1.1", 36, 1, 0.75, -0.25)],
         "real_parameters": 10, "weights": 100, "density": run.density if density is None else density,
-        "log": [{"epoch": 1}, {"epoch": 2}], "made": MADE | {"seconds": seconds},
+        "log": [{"epoch": n + 1} for n in range(run.experiment.epochs)], "made": MADE | {"seconds": seconds},
     }  # fmt: skip
     return Finished(run, result)
 

@@ -86,6 +86,8 @@ class GlobalTopK:
 
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return each layer's part of the k largest latent weights of all."""
+        if not latents:
+            return []
         flat = np.concatenate([latent.reshape(-1) for latent in latents])
         chosen = ops.select_top_k(flat, max(1, round(self.density * flat.size)))
         ends = np.cumsum([latent.size for latent in latents])[:-1]

@@ -73,6 +73,11 @@ def test_over_all_layers_at_least_one_weight_is_kept():
 
 
 @pytest.mark.parametrize("kind", [TopK, GlobalTopK])
+def test_no_layers_have_no_selections(kind):
+    assert kind(0.1).choose([], step=0) == []
+
+
+@pytest.mark.parametrize("kind", [TopK, GlobalTopK])
 def test_nothing_is_added_to_the_loss(kind):
     penalty = kind(0.1).penalty([], loss=3.0)
     assert (penalty.value, penalty.push) == (0.0, 0.0)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...datasets import Dataset, data_folder
@@ -18,10 +18,10 @@ from .estimate import duration, seconds_a_run
 from .flags import base_of, make_parser, planned_runs
 from .grid import Run
 from .plot import plot_densities
-from .process import Job, Outcome, Source, scratch_of
+from .process import Job, Outcome, Source, discard, scratch_of
 from .remake import remaking_command
 from .report import page_of, update_page
-from .results import finished_runs, read_folder, write_result
+from .results import check_folder, finished_runs, read_folder, write_result
 from .runners import on_cluster, on_this_machine
 
 __all__ = ["main"]
@@ -67,6 +67,7 @@ def main(task: Task, gamma: Mapping[str, float], argv: Sequence[str] | None = No
 
 def _list(task: Task, runs: Sequence[Run], args: argparse.Namespace) -> int:
     """Print every run with what is known of it."""
+    check_folder(args.out, runs[0], args.data_label)
     done = finished_runs(args.out, runs, args.data_label)
     known = seconds_a_run(task, base_of(task, args), done.values(), args.data)
     for run in runs:
@@ -94,7 +95,7 @@ def _report(task: Task, gamma: Mapping[str, float], out: Path) -> int:
     if not finished:
         print(f"no results in {out}: no page", file=sys.stderr)
         return 1
-    page = update_page(out, finished, remaking_command(task, gamma, finished))
+    page = update_page(out, finished, remaking_command(task, gamma, finished, out))
     picture = page_of(out, ".svg")
     try:
         plot_densities(picture, finished)
@@ -114,7 +115,9 @@ class _Sweep:
     args: argparse.Namespace
 
     def run(self) -> int:
+        check_folder(self.args.out, self.runs[0], None)  # before data are sought, which may be a download
         dataset = find_dataset(self.task, self.args)
+        check_folder(self.args.out, self.runs[0], dataset.label)
         done = finished_runs(self.args.out, self.runs, dataset.label)
         missing = [run for run in self.runs if run.name not in done]
         print(f"{dataset.label}: {len(done)} of {len(self.runs)} runs are done; results in {self.args.out}", flush=True)
@@ -123,6 +126,7 @@ class _Sweep:
         if missing:
             self.known = seconds_a_run(self.task, base_of(self.task, self.args), done.values(), self.args.data)
             jobs = self._jobs(missing, dataset)
+            self.scratch = {job.run.name: Path(job.scratch) for job in jobs}
             del dataset  # every run reads the images itself
             with stop_requests() as stop, closing(self._outcomes(jobs, stop)) as outcomes:
                 for outcome in outcomes:
@@ -146,15 +150,23 @@ class _Sweep:
         return on_this_machine(jobs, self.args.jobs, stop)
 
     def _keep(self, outcome: Outcome, failed: list[Outcome]) -> None:
-        """Write a run's file as it ends, and say how long the others will take."""
+        """Write a run's file as it ends, remove its scratch folder, and say how long the others will take."""
         self.left, self.ended = self.left - 1, self.ended + 1
         spent = time.monotonic() - self.began
         left = f"{self.left} left, about {duration(spent / self.ended * self.left)}" if self.left else "none left"
+        try:
+            if outcome.result is not None:
+                write_result(self.args.out, outcome.result)
+        except (FileExistsError, ValueError) as error:  # somebody else's file, made meanwhile: the others go on
+            outcome = replace(outcome, result=None, error=str(error))
         if outcome.result is None:
             failed.append(outcome)
             print(f"{outcome.name}: FAILED: {outcome.error}; {left}", flush=True)
             return
-        write_result(self.args.out, outcome.result)
+        try:
+            discard(self.scratch[outcome.name])
+        except OSError as error:
+            print(f"{outcome.name}: its scratch folder stays: {error}", flush=True)
         result = outcome.result
         print(
             f"{outcome.name}: test {result['test_accuracy']:.2%}, density {result['density']:.4f}, "

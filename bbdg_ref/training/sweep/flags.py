@@ -22,8 +22,9 @@ from ..arguments import (
 from ..settings import Experiment
 from .grid import ROUTES, Run, claim_grid, full_grid, product_grid
 
-__all__ = ["base_of", "make_parser", "planned_runs"]
+__all__ = ["DEFAULT_OUT", "base_of", "make_parser", "planned_runs"]
 
+DEFAULT_OUT = Path("docs/results/density")
 AXES: dict[str, list[Any]] = {
     "densities": [0.5, 0.05, 0.02],
     "domains": ["bipolar", "general", "general-closed"],
@@ -104,8 +105,8 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
         "thread each, and the images in the folder that is used here"
     )
     add("--scheduler", metavar="ADDRESS", default=None, help=text)
-    text = "folder of the result files; page and picture go beside it (default: docs/results/density)"
-    add("--out", type=Path, metavar="DIR", default=Path("docs/results/density"), help=text)
+    text = f"folder of the result files; page and picture go beside it (default: {DEFAULT_OUT.as_posix()})"
+    add("--out", type=Path, metavar="DIR", default=DEFAULT_OUT, help=text)
     text = "folder for checkpoints and logs of runs under way (default: runs/sweep)"
     add("--scratch", type=Path, metavar="DIR", default=Path("runs/sweep"), help=text)
     instead = group.add_mutually_exclusive_group()

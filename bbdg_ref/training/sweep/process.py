@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from ..interrupts import Interrupted
 from ..report import training_seconds
 from ..settings import Experiment
 from .grid import Run
+from .lock import only_here
 
 __all__ = ["Job", "Outcome", "Source", "in_own_process"]
 
@@ -85,7 +87,8 @@ class Job:
     source : Source
         On which images.
     scratch : str
-        Folder for its checkpoint and log; if there is a checkpoint, the run goes on from it.
+        Folder for its checkpoint and log; if there is a checkpoint, the run goes on from it. One process at a
+        time works there.
     """
 
     run: Run
@@ -123,9 +126,25 @@ class Outcome:
 
 
 def scratch_of(folder: Path, run: Run, source: Source) -> Path:
-    """Return where a run keeps its checkpoint: never where one of other settings or other images has its own."""
-    settings = json.dumps([dataclasses.asdict(run), dataclasses.asdict(replace(source, folder=None))], sort_keys=True)
-    return folder / f"{run.name}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
+    """Return where a run keeps its checkpoint: never that of other settings, images, or versions of the libraries."""
+    parts = [dataclasses.asdict(run), dataclasses.asdict(replace(source, folder=None)), _versions()]
+    text = json.dumps(parts, sort_keys=True)
+    return folder / f"{run.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def discard(scratch: Path) -> None:
+    """Remove the folder of a run whose result is kept; refuse while another process works there.
+
+    It is renamed first, so that it is never there in part: that would be neither a run to go on with nor none.
+    """
+    if not scratch.exists():
+        return
+    with only_here(scratch):
+        done = scratch.with_name(scratch.name + ".done")
+        shutil.rmtree(done, ignore_errors=True)  # left by a process that was killed here
+        if scratch.exists():
+            os.replace(scratch, done)
+            shutil.rmtree(done)
 
 
 def in_own_process(job: Job, started: Callable[[subprocess.Popen], None]) -> Outcome:
@@ -146,30 +165,46 @@ def in_own_process(job: Job, started: Callable[[subprocess.Popen], None]) -> Out
     command = [sys.executable, "-c", f"import sys; from {__name__} import serve; sys.exit(serve())"]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
-            start_new_session=True,  # Ctrl-C in the terminal is for the process that started it
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+            encoding="utf-8", errors="replace", start_new_session=True,  # Ctrl-C is for the process that started it
         )  # fmt: skip
         assert process.stdin is not None and process.stdout is not None
         with process:
             started(process)
             try:
-                process.stdin.write(job.to_json() + "\n")
-                process.stdin.flush()  # not closed: its end tells the run to stop
+                # Past the buffer, which a process that has ended leaves full. Not closed: the end tells it to stop.
+                os.write(process.stdin.fileno(), f"{job.to_json()}\n".encode())
             except BrokenPipeError:  # it ended at once; its exit status says how
                 pass
             answer = process.stdout.read()
             status = process.wait()
         if status == 0:
-            return Outcome(job.run.name, **json.loads(answer))
+            return _answered(job.run.name, answer)
         errors.seek(0)
         last = (errors.read().strip().splitlines() or [""])[-1]
     ended = f"signal {-status}" if status < 0 else f"exit status {status}"
     return Outcome(job.run.name, None, f"its process ended with {ended}" + (f": {last}" if last else ""))
 
 
+def _answered(name: str, text: str) -> Outcome:
+    """Return the outcome that a process has printed; whatever else it may have printed is a failure."""
+    try:
+        answer = json.loads(text)
+        if answer["result"] is None or answer["result"]["name"] == name:
+            return Outcome(name, **answer)
+    except (ValueError, TypeError, KeyError):
+        pass
+    return Outcome(name, None, f"its process printed something else than a result: {text.strip()[-200:]!r}")
+
+
 def perform(job: Job) -> dict[str, Any]:
-    """Train from scratch or from the checkpoint; return what the run's file is to hold."""
+    """Train from scratch or from the checkpoint, alone in the folder; return what the run's file is to hold."""
     scratch = Path(job.scratch)
+    with only_here(scratch):
+        return _trained(job, scratch)
+
+
+def _trained(job: Job, scratch: Path) -> dict[str, Any]:
     dataset = job.source.load()
     found = run(job.run.experiment, dataset, scratch, resume=(scratch / "checkpoint.h5").exists(), bar=False)
     log = [json.loads(line) for line in (scratch / "log.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -188,11 +223,16 @@ def perform(job: Job) -> dict[str, Any]:
 
 def _machine() -> dict[str, Any]:
     """Describe processor and versions; nothing that names the machine."""
-    versions = {name: importlib.metadata.version(name) for name in ("numpy", "numba", "scipy")}
     return {
         "processor": _processor(), "processors": os.cpu_count(), "system": platform.system(), "threads": 1,
-        "python": platform.python_version(), "bbdg_ref": __version__, **versions,
+        "python": platform.python_version(), **_versions(),
     }  # fmt: skip
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what a run's numbers depend on."""
+    libraries = {name: importlib.metadata.version(name) for name in ("numpy", "numba", "scipy")}
+    return {"bbdg_ref": __version__} | libraries
 
 
 def _processor() -> str:

@@ -12,10 +12,11 @@ from ... import _checks
 from ..settings import Experiment
 from .grid import Run
 
-__all__ = ["Finished", "check_same", "read_finished", "read_folder", "write_result"]
+__all__ = ["Finished", "check_folder", "check_same", "read_finished", "read_folder", "write_result"]
 
 _NUMBERS = ("train_images", "validation_images", "test_images", "best_epoch", "weights")
 _FRACTIONS = ("validation_accuracy", "test_accuracy", "density")
+_OWN = {"domain", "density", "prune", "gamma", "init_density", "seed"}  #: Settings in which runs of a sweep differ.
 _LAYER = {"name", "weights", "ones", "density", "alpha", "beta", "tau", "phi"}
 
 
@@ -40,6 +41,8 @@ class Finished:
 def write_result(folder: Path, result: dict[str, Any]) -> Path:
     """Write the file of a run, flushed to the disk and put in place in one step.
 
+    A file that is there already and holds the same but for ``made`` is left as it is.
+
     Parameters
     ----------
     folder : pathlib.Path
@@ -55,14 +58,23 @@ def write_result(folder: Path, result: dict[str, Any]) -> Path:
     Raises
     ------
     FileExistsError
-        If the run has a file already: a result is kept once.
+        If the run has a file of other content already: a result is kept once.
+    ValueError
+        If it has a file that is no result.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result['name']}.json"
     if path.exists():
-        raise FileExistsError(f"write_result: folder must not hold the result already; {path} does; delete it first")
+        if _exact(read_finished(path).result) == _exact(result):
+            return path
+        raise FileExistsError(f"write_result: folder must not hold another result; {path} is one; delete it first")
     replace_text(path, json.dumps(result, indent=1) + "\n")
     return path
+
+
+def _exact(result: dict[str, Any]) -> str:
+    """Return as text what is the same whenever a run is made again: all but ``made``."""
+    return json.dumps({name: value for name, value in result.items() if name != "made"}, sort_keys=True)
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -119,6 +131,8 @@ def _check(result: dict[str, Any]) -> None:
     _checks.real_number("result", "seconds", result["made"]["seconds"])
     if not (isinstance(result["dataset"], str) and isinstance(result["log"], list) and result["layers"]):
         raise TypeError("a dataset, a log or layers of another type")
+    if [line["epoch"] for line in result["log"]] != list(range(1, result["experiment"]["epochs"] + 1)):
+        raise ValueError("a log whose epochs are not 1, 2, ... to the last")
     for layer in result["layers"]:
         if layer.keys() != _LAYER:
             raise ValueError(f"a layer with {sorted(layer)}")
@@ -173,15 +187,36 @@ def check_same(path: Path, finished: Finished, wanted: dict[str, Any], where: st
         if held[name] != value:
             raise ValueError(
                 f"{path}: {name} is {held[name]!r} there, but {value!r} in {where}; delete the file, or choose "
-                "another folder"
+                "another folder with --out"
             )
 
 
 def _common(finished: Finished) -> dict[str, Any]:
     """Return what all runs of a sweep share."""
-    own = {"domain", "density", "prune", "gamma", "init_density", "seed"}
     settings = finished.result["experiment"] | {"dataset": finished.result["dataset"]}
-    return {name: value for name, value in settings.items() if name not in own}
+    return {name: value for name, value in settings.items() if name not in _OWN}
+
+
+def check_folder(folder: Path, run: Run, label: str | None) -> None:
+    """Refuse a folder that holds a result which cannot be on one page with a run.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        It need not be there.
+    run : Run
+        Any of the sweep that is to be.
+    label : str or None
+        Of its data; without one any data set will do.
+
+    Raises
+    ------
+    ValueError
+        That names a file which is no result, or the first setting that differs.
+    """
+    wanted = {name: value for name, value in wanted_settings(run, label).items() if name not in _OWN}
+    for one in read_folder(folder):
+        check_same(folder / f"{one.run.name}.json", one, wanted, "this sweep")
 
 
 def wanted_settings(run: Run, label: str | None) -> dict[str, Any]:

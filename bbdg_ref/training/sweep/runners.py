@@ -1,16 +1,17 @@
 """Many runs, each in a process of its own: on this machine, or on the workers of a Dask cluster."""
 
-import os
 import subprocess
 import threading
+import uuid
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent import futures
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..._version import __version__
-from .process import Job, Outcome, in_own_process
+from .process import Job, Outcome, discard, in_own_process, scratch_of
 
 if TYPE_CHECKING:
     from distributed import Future  # optional: only the extra `distributed` brings it
@@ -57,11 +58,13 @@ def on_this_machine(jobs: Sequence[Job], workers: int, stop: threading.Event) ->
         As the runs end.
     """
     processes = _Processes()
-    pool = ThreadPoolExecutor(workers)
+    pool = futures.ThreadPoolExecutor(workers)
+    waiting: set[futures.Future[Outcome]] = set()
     try:
-        waiting = {pool.submit(in_own_process, job, processes.add) for job in jobs}
+        for job in jobs:
+            waiting.add(pool.submit(in_own_process, job, processes.add))
         while waiting and not stop.is_set():
-            ended, waiting = wait(waiting, timeout=POLL, return_when=FIRST_COMPLETED)
+            ended, waiting = futures.wait(waiting, timeout=POLL, return_when=futures.FIRST_COMPLETED)
             yield from (future.result() for future in ended)
     finally:  # also where the caller gives up
         try:
@@ -112,17 +115,19 @@ def on_cluster(jobs: Sequence[Job], address: str, stop: threading.Event) -> Gene
         raise ImportError(f"on_cluster: the package distributed is not installed; {mend}") from error
     with Client(address) as client:
         _check_workers(client.nthreads(), client.run(_version), address)
-        # The key names the process that asks too: another sweep's run of the same name is another run.
         waiting = {
-            client.submit(
-                _on_worker, job.to_json(), key=f"bbdg_ref-{os.getpid()}-{job.run.name}", pure=False, priority=-place
-            ): job.run.name
+            client.submit(_on_worker, job.to_json(), key=_key(job), pure=False, priority=-place): job.run.name
             for place, job in enumerate(jobs)
         }
         while waiting and not stop.wait(POLL):
             for future in [future for future in waiting if future.done()]:
                 yield _outcome(waiting.pop(future), future)
         client.cancel(list(waiting))
+
+
+def _key(job: Job) -> str:
+    """Name a task as no other is named: another sweep may ask for a run of the same name, or of the same settings."""
+    return f"bbdg_ref-{Path(job.scratch).name}-{uuid.uuid4().hex}"
 
 
 def _outcome(name: str, future: "Future") -> Outcome:
@@ -157,5 +162,9 @@ def _on_worker(text: str) -> Outcome:
     from distributed import get_worker  # optional: it is there, for a worker of it calls this
 
     job = Job.from_json(text)
-    scratch = Path(get_worker().local_directory) / "bbdg_ref" / Path(job.scratch).name
-    return in_own_process(replace(job, scratch=str(scratch)), lambda process: None)
+    scratch = scratch_of(Path(get_worker().local_directory) / "bbdg_ref", job.run, job.source)  # by the versions here
+    outcome = in_own_process(replace(job, scratch=str(scratch)), lambda process: None)
+    if outcome.result is not None:
+        with suppress(OSError):  # what stays there is in nobody's way, and the result must not be lost for it
+            discard(scratch)
+    return outcome

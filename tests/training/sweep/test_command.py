@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from sweep_cases import GAMMA, TASK, exact, finished, grid
-from training_runs import act_at, dataset
+from training_runs import act_at, dataset, experiment
 
 from bbdg_ref.training import Interrupted
 from bbdg_ref.training import command as training_command
@@ -57,7 +57,7 @@ def test_a_sweep_writes_a_file_a_run_and_the_page_and_skips_what_is_done(tmp_pat
     assert sorted(files(folder)) == sorted(f"{name}.json" for name in NAMES)
     page = (tmp_path / "results" / "density.md").read_text(encoding="utf-8")
     assert "| 0.1 | general | topk |" in page and "general − bipolar is" in page and "python sweep.py --data" in page
-    assert (tmp_path / "runs" / "sweep").is_dir()
+    assert not list((tmp_path / "runs" / "sweep").iterdir())
     before = files(folder)
     monkeypatch.setattr(command, "on_this_machine", fail)
     assert call(*WORDS, "--out", "results/density") == 0
@@ -89,6 +89,67 @@ def test_a_file_of_other_settings_is_refused_by_name_and_nothing_is_run(tmp_path
     assert call(*WORDS, "--epochs", 2, "--out", "out") == 1
     assert "dataset is 'CIFAR-10 (JPEG)' there, but 'noise with a bright channel'" in capsys.readouterr().err
     assert path.read_bytes() == before
+
+
+def test_a_result_that_is_deleted_is_made_again_by_training(tmp_path, monkeypatch):
+    assert call(*WORDS, "--out", "out") == 0
+    path = tmp_path / "out" / f"{NAMES[0]}.json"
+    before = exact(read_finished(path).result)
+    path.unlink()
+    steps = []
+    act_at(monkeypatch, 1, lambda: steps.append(1))
+    assert call(*WORDS, "--out", "out") == 0
+    assert steps == [1] and exact(read_finished(path).result) == before
+
+
+def test_a_folder_of_other_settings_is_refused_before_anything_begins(tmp_path, monkeypatch, capsys):
+    """Though none of its runs is one of this sweep."""
+    (other,) = grid(densities=[0.3], seeds=[7], base=experiment(density=0.05, epochs=1, learning_rate=0.5))
+    write_result(tmp_path / "out", finished(other).result)
+    monkeypatch.setattr(command, "on_this_machine", fail)
+    monkeypatch.setattr(command, "find_dataset", fail)
+    for words in ((), ("--list",)):
+        assert call(*WORDS, "--out", "out", *words) == 1
+        error = capsys.readouterr().err
+        assert f"{other.name}.json: learning_rate is 0.5 there, but 0.01 in this sweep" in error and "--out" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_other_images_than_those_of_the_folder_are_refused_before_anything_begins(tmp_path, monkeypatch, capsys):
+    (other,) = grid(densities=[0.3], base=experiment(density=0.05, epochs=1))
+    write_result(tmp_path / "out", finished(other).result)
+    monkeypatch.setattr(command, "on_this_machine", fail)
+    assert call(*WORDS, "--out", "out") == 1
+    assert f"{other.name}.json: dataset is 'CIFAR-10 (JPEG)' there, but" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_file_that_another_sweep_has_written_meanwhile_is_kept(tmp_path, monkeypatch, capsys, same):
+    def with_another(jobs, workers, stop):
+        for place, outcome in enumerate(in_this_process(jobs, workers, stop)):
+            if place == 0:
+                changes = {"made": outcome.result["made"] | {"processor": "another"}}
+                changes |= {} if same else {"test_accuracy": 1.0}
+                write_result(tmp_path / "out", outcome.result | changes)
+            yield outcome
+
+    monkeypatch.setattr(command, "on_this_machine", with_another)
+    assert call(*WORDS, "--out", "out") == (0 if same else 1)
+    output = capsys.readouterr()
+    assert (f"{NAMES[0]}: FAILED: write_result: folder must not hold another result" in output.out) != same
+    assert read_finished(tmp_path / "out" / f"{NAMES[0]}.json").result["made"]["processor"] == "another"
+    assert len(files(tmp_path / "out")) == 2
+    assert len(list((tmp_path / "runs" / "sweep").iterdir())) == (0 if same else 1)
+
+
+def test_a_scratch_folder_that_cannot_be_removed_is_told(tmp_path, monkeypatch, capsys):
+    def busy(_):
+        raise OSError("device busy")
+
+    monkeypatch.setattr(command, "discard", busy)
+    assert call(*WORDS, "--out", "out") == 0
+    assert f"{NAMES[1]}: its scratch folder stays: device busy" in capsys.readouterr().out
+    assert len(files(tmp_path / "out")) == 2
 
 
 def test_a_failed_run_is_named_at_the_end_and_the_others_go_on(tmp_path, monkeypatch, capsys):

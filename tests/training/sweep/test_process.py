@@ -21,6 +21,7 @@ from bbdg_ref.training.sweep import (
     read_finished,
     write_result,
 )
+from bbdg_ref.training.sweep.lock import only_here
 
 RUN = grid()[0]
 
@@ -102,6 +103,16 @@ def test_runs_of_other_settings_or_images_have_other_scratch_folders(tmp_path):
         for picture in (images, Source("synthetic", None, None, "other"), Source("synthetic", None, "x", "other"))
     }
     assert len(folders) == 9 and all(folder.parent == tmp_path for folder in folders)
+    metadata = process.importlib.metadata
+    version = metadata.version
+    for library in ("numpy", "numba", "scipy"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(metadata, "version", lambda name, new=library: "9" if name == new else version(name))
+            folders.add(process.scratch_of(tmp_path, RUN, images))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "__version__", "9")
+        folders.add(process.scratch_of(tmp_path, RUN, images))
+    assert len(folders) == 13
     moved = Source("synthetic", "elsewhere", None, images.fingerprint)
     assert process.scratch_of(tmp_path, RUN, images) == process.scratch_of(tmp_path, RUN, moved)
 
@@ -121,6 +132,52 @@ def test_an_error_in_the_process_comes_back_by_name(tmp_path):
 def test_a_process_that_is_killed_is_told_by_its_signal(tmp_path):
     outcome = process.in_own_process(job(RUN, tmp_path, source()), lambda child: child.kill())
     assert outcome.result is None and outcome.error.startswith("its process ended with signal 9")
+    outcome = process.in_own_process(job(RUN, tmp_path, source()), lambda child: (child.kill(), child.wait()))
+    assert outcome.error == "its process ended with signal 9"
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path):
+    one = job(RUN, tmp_path, source())
+    with only_here(process.Path(one.scratch)):
+        with pytest.raises(BlockingIOError, match="another sweep is at it"):
+            process.perform(one)
+        outcome = process.in_own_process(one, lambda child: None)
+        with pytest.raises(BlockingIOError):
+            (tmp_path / process.Path(one.scratch).name).mkdir()
+            process.discard(process.Path(one.scratch))
+    assert outcome.result is None and "another sweep is at it" in outcome.error and "--scratch" in outcome.error
+    assert not os.listdir(one.scratch)
+    assert [line["epoch"] for line in process.perform(one)["log"]] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "loading", "[]", "3", '{"result": 3}', '{"result": {}}', '{"result": null, "more": 1}', "\udcff",
+             'a warning\n{"result": null}', '{"result": {"name": "another"}}'],
+)  # fmt: skip
+def test_an_answer_that_is_none_is_a_failed_run(tmp_path, monkeypatch, text):
+    popen = subprocess.Popen
+    command = [sys.executable, "-c", f"import os; os.write(1, {text.encode(errors='surrogateescape')})"]
+    monkeypatch.setattr(process.subprocess, "Popen", lambda _, **options: popen(command, **options))
+    outcome = process.in_own_process(job(RUN, tmp_path, source()), lambda child: None)
+    assert (outcome.name, outcome.result) == (RUN.name, None)
+    assert outcome.error.startswith("its process printed something else than a result: ")
+    assert text[:7] in outcome.error or "\ufffd" in outcome.error
+
+
+def test_a_run_whose_folder_is_discarded_is_run_again(tmp_path, monkeypatch):
+    one, steps = job(RUN, tmp_path, source()), []
+    process.discard(process.Path(one.scratch))
+    assert not list(tmp_path.iterdir())
+    act_at(monkeypatch, 1, lambda: steps.append(1))
+    first = process.perform(one)
+    process.perform(one)
+    assert len(steps) == 1
+    left = tmp_path / (process.Path(one.scratch).name + ".done")
+    left.mkdir()
+    (left / "log.jsonl").touch()
+    process.discard(process.Path(one.scratch))
+    assert not list(tmp_path.iterdir())
+    assert exact(process.perform(one)) == exact(first) and len(steps) == 2
 
 
 def test_the_libraries_of_the_process_get_one_thread_each(tmp_path, monkeypatch):

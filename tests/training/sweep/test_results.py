@@ -3,7 +3,7 @@ import json
 import os
 
 import pytest
-from sweep_cases import finished, grid
+from sweep_cases import MADE, finished, grid
 from training_runs import experiment
 
 from bbdg_ref.training.sweep import read_finished, read_folder, results, write_result
@@ -25,8 +25,9 @@ def test_what_is_written_is_read_back(tmp_path):
 def test_a_result_is_kept_once(tmp_path):
     path = write(tmp_path)
     before = path.read_bytes()
-    with pytest.raises(FileExistsError, match="must not hold the result already"):
+    with pytest.raises(FileExistsError, match="must not hold another result"):
         write(tmp_path, test_accuracy=0.9)
+    assert write(tmp_path, made=MADE | {"seconds": 99.0}) == path
     assert path.read_bytes() == before and os.listdir(tmp_path) == [path.name]
 
 
@@ -54,6 +55,8 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
         lambda r: r.update(density="dense"), lambda r: r.update(layers=[]), lambda r: r["layers"][0].pop("tau"),
         lambda r: r["experiment"].update(epochs=0), lambda r: r["experiment"].pop("seed"),
         lambda r: r["experiment"].update(init_density=0.05),
+        lambda r: r["log"].pop(), lambda r: r["log"].insert(0, {"epoch": 1}), lambda r: r["log"].reverse(),
+        lambda r: r["log"].append({"epoch": 3}), lambda r: r["log"][0].pop("epoch"), lambda r: r.update(log=[1, 2]),
         lambda r: r.update(made={}), lambda r: r.update(log=None), lambda r: r.update(dataset=3),
     ],
 )  # fmt: skip
@@ -97,6 +100,25 @@ def test_done_runs_are_found(tmp_path):
     write(tmp_path, runs[1])
     assert list(results.finished_runs(tmp_path, runs, "CIFAR-10 (JPEG)")) == [runs[1].name]
     assert results.finished_runs(tmp_path / "nowhere", runs, None) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "label", "said"),
+    [({}, "CIFAR-10", "dataset is 'CIFAR-10 .JPEG.' there, but 'CIFAR-10' in this sweep"),
+     ({"epochs": 9}, None, "epochs is 2 there, but 9"), ({"flip": False}, None, "flip is True there")],
+)  # fmt: skip
+def test_a_folder_of_other_settings_is_refused_whatever_its_runs(tmp_path, changes, label, said):
+    write(tmp_path)
+    (other,) = grid(domains=["bipolar"], densities=[0.5], seeds=[7], base=experiment(density=0.05, **changes))
+    with pytest.raises(ValueError, match=rf"general-0\.05-topk-seed0\.json: {said}.*--out"):
+        results.check_folder(tmp_path, other, label)
+
+
+def test_a_folder_of_the_same_settings_takes_other_runs(tmp_path):
+    results.check_folder(tmp_path / "nowhere", RUN, "CIFAR-10 (JPEG)")
+    write(tmp_path)
+    for other in grid(domains=["bipolar"], densities=[0.5], routes=["topk", "penalty", "start"], seeds=[7]):
+        results.check_folder(tmp_path, other, "CIFAR-10 (JPEG)")
 
 
 def test_a_folder_holds_one_sweep(tmp_path):

@@ -88,6 +88,40 @@ def test_a_stop_ends_the_runs_under_way_and_begins_no_other(monkeypatch, how):
     assert sum(child.told == ["terminate"] for child in begun) >= 1
 
 
+def test_an_error_while_runs_are_handed_out_ends_those_begun_and_is_told(monkeypatch):
+    begun = []
+
+    def fake(job, started):
+        child = Process()
+        begun.append(child)
+        started(child)
+        assert child.ended.wait(30)
+        return Outcome(job.run.name, None, "stopped")
+
+    monkeypatch.setattr(runners, "in_own_process", fake)
+    submit = runners.futures.ThreadPoolExecutor.submit
+
+    def no_thread_left(self, work, job, started):
+        if job.run.experiment.seed == 1:
+            while not begun:
+                time.sleep(0.01)
+            raise RuntimeError("can't start new thread")
+        return submit(self, work, job, started)
+
+    monkeypatch.setattr(runners.futures.ThreadPoolExecutor, "submit", no_thread_left)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        next(on_this_machine(fakes(3), 2, threading.Event()))
+    assert [child.told for child in begun] == [["terminate"]]
+
+
+def test_no_two_tasks_on_a_cluster_have_one_name(tmp_path):
+    one, other = jobs(tmp_path, [RUNS[0], RUNS[1]])
+    keys = [runners._key(job) for job in (one, one, other)]
+    assert len(set(keys)) == 3
+    for key, job in zip(keys, (one, one, other), strict=True):
+        assert key.startswith(f"bbdg_ref-{os.path.basename(job.scratch)}-") and str(tmp_path) not in key
+
+
 def test_without_distributed_it_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ImportError, match=r"python -m pip install 'bbdg_ref\[distributed\]'"):
