@@ -20,10 +20,13 @@ __all__ = ["empty", "held", "release"]
 
 SMALLEST = 1 << 18  # bytes: below, NumPy's own allocator is as good
 LINE = 64  # bytes of a cache line
+SPARE = 1 << 26  # bytes
 
 
 class _Pool:
-    """Blocks of memory that no array uses. In use and unused, at most a sixteenth more than was once in use at once.
+    """Blocks of memory that no array uses.
+
+    In use and unused, it is at most an eighth or `SPARE` bytes (the larger) more than was once in use at a time.
 
     What is in use is counted from the blocks that still exist, so that one lost on its way to an array (an interrupt
     may come between any two steps) is not counted for ever. A step that must not be torn is one call of a list.
@@ -41,7 +44,7 @@ class _Pool:
             block = self._fitting(size) or self._new(size)
             total = self.total()
             self.most = max(self.most, total - self.held())
-            while self.free and total > self.most + self.most // 16:
+            while self.free and total > self.most + max(self.most // 8, SPARE):
                 del self.free[:1]  # what has been free for longest
                 total = self.total()
             return block

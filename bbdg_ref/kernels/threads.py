@@ -15,7 +15,7 @@ _Task = tuple[Callable[[int, int], None], int, int, queue.SimpleQueue[BaseExcept
 
 
 class _Workers:
-    """Threads that wait for ranges of work; a pool of the standard library takes several times as long to hand one over."""
+    """Threads that wait for ranges of work. A pool of the standard library takes much longer to hand one over."""
 
     def __init__(self) -> None:
         self.tasks: queue.SimpleQueue[_Task] = queue.SimpleQueue()

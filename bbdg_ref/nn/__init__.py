@@ -1,7 +1,7 @@
 """Layers, binary layers, blocks and networks: parameters and state around `bbdg_ref.ops`.
 
-The memory of large arrays is kept for the next step once they are gone: at most a sixteenth more than was ever in use
-at once. `release_memory` returns what no array uses to the system, for example when training is over.
+The memory of large arrays is kept for the next step once they are gone: at most an eighth or 64 MiB more than was
+ever in use at once. `release_memory` returns what no array uses to the system, for example when training is over.
 """
 
 from .._memory import release as release_memory
