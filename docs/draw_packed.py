@@ -235,8 +235,8 @@ def adders() -> Drawing:
 
 
 def expansion() -> Drawing:
-    """Draw how a square of bits, turned, makes integers of a bit-sliced counter."""
-    d = Drawing(760, 300, "A bit-sliced counter becomes integers: a square of bits is turned")
+    """Draw how a square of bits, transposed, makes integers of a bit-sliced counter."""
+    d = Drawing(760, 300, "A bit-sliced counter becomes integers: a square of bits is transposed")
     counts = (5, 130, 7, 0, 64, 3, 200, 17)
     d.text(20, 28, "eight planes, a byte of each: 8 pixels")
     d.text(420, 28, "a byte for each pixel: its count")
@@ -248,7 +248,7 @@ def expansion() -> Drawing:
         d.bits(420, y, [counts[row] >> bit & 1 for bit in range(7, -1, -1)])
         d.text(640, y + 17, f"= {counts[row]}")
     d.line([(248, 164), (372, 164)], tip=True)
-    d.text(288, 154, "turned")
+    d.text(274, 154, "transposed")
     return d
 
 
