@@ -41,7 +41,10 @@ class _Pool:
     def take(self, size: int) -> mmap.mmap:
         """Return the free block that fits best and is not a quarter larger than needed, else a new one."""
         with self.lock:
-            block = self._fitting(size) or self._new(size)
+            known = self._fitting(size)
+            if known is not None:
+                return known
+            block = self._new(size)
             total = self.total()
             self.most = max(self.most, total - self.held())
             while self.free and total > self.most + max(self.most // 8, SPARE):
