@@ -222,10 +222,10 @@ def test_too_little_memory_is_an_error(run, monkeypatch):
 
 def _interrupt(process: subprocess.Popen[str]) -> None:
     """Interrupt a process, again if need be: a KeyboardInterrupt inside a callback of the compiler is lost."""
-    for _ in range(30):
+    for _ in range(6):
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(timeout=2)
+            process.wait(timeout=10)  # not sooner: a second one while it ends would end it differently
             return
         except subprocess.TimeoutExpired:
             continue
@@ -239,7 +239,10 @@ def test_a_signal_ends_a_process_with_130_without_a_traceback(folder):
         time.sleep(0.2)
         _interrupt(process)
         _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in err and err.endswith("interrupted\n")
+    # Where the interrupt fell into code that a library runs from a string as it loads, the interpreter ends itself by the
+    # signal, whatever the program returns; to a shell that is 130 as well.
+    assert process.returncode in (130, -signal.SIGINT), err
+    assert "Traceback" not in err and err.endswith("interrupted\n")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of another kind")
