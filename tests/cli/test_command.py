@@ -239,8 +239,8 @@ def test_a_signal_ends_a_process_with_130_without_a_traceback(folder):
         time.sleep(0.2)
         _interrupt(process)
         _, err = process.communicate(timeout=60)
-    # Where the interrupt fell into code that a library runs from a string as it loads, the interpreter ends itself by the
-    # signal, whatever the program returns; to a shell that is 130 as well.
+    # Where the interrupt fell into code that a library runs from a string as it loads, the interpreter ends itself by
+    # the signal, whatever the program returns; to a shell that is 130 as well.
     assert process.returncode in (130, -signal.SIGINT), err
     assert "Traceback" not in err and err.endswith("interrupted\n")
 
