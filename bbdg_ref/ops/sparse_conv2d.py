@@ -16,8 +16,9 @@ __all__ = ["two_valued_grad_input"]
 Float = NDArray[np.floating]
 Level = float | NDArray[np.float64]
 
-# With more ones than this the dense kernel is as fast. It costs the same at every density; here each one costs a load
-# from the second-level cache, where the dense kernel's multiply-adds work on registers.
+# With many more ones than this the dense kernel is as fast (``benchmarks/sparse_gradient.py``). It costs the same at
+# every density; here each one costs a load from the second-level cache, where the dense kernel's multiply-adds work on
+# registers.
 DENSEST = 0.3
 SMALLEST_BATCH = 4  # as of `conv2d`
 PAST_CACHE = 2**23  # bytes; a result this large would drive out of the cache what the kernel reads

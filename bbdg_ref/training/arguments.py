@@ -210,6 +210,50 @@ def describe(experiment: Experiment) -> str:
 _SETTINGS = {field.name for field in dataclasses.fields(Experiment)}
 
 
+def given_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of an experiment that were given as flags.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        From a parser that leaves out what is not given.
+
+    Returns
+    -------
+    dict
+        By the names of `Experiment`'s attributes.
+    """
+    return {name: value for name, value in vars(args).items() if name in _SETTINGS}
+
+
+def merged_settings(preset: Experiment, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Override a preset; another network than the preset's has its published width unless one is given.
+
+    Parameters
+    ----------
+    preset : Experiment
+        What holds where nothing is given.
+    given : mapping
+        From `given_settings`.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    Refused
+        If the training images do not make one batch.
+    """
+    merged = dataclasses.asdict(preset)
+    if given.get("arch", preset.arch) != preset.arch:
+        merged["width"] = PUBLISHED_WIDTH[given["arch"]]
+    merged |= given
+    if merged["limit_train"] is not None and merged["limit_train"] < merged["batch_size"]:
+        raise Refused("--limit-train must be at least --batch-size: there would be no whole batch")
+    return merged
+
+
 def make_experiment(task: Task, args: argparse.Namespace) -> Experiment:
     """Fill the given flags into the preset.
 
@@ -229,11 +273,8 @@ def make_experiment(task: Task, args: argparse.Namespace) -> Experiment:
     Refused
         If flags contradict each other or would have no effect.
     """
-    given = {name: value for name, value in vars(args).items() if name in _SETTINGS}
-    preset = dataclasses.asdict(task.presets[args.preset or next(iter(task.presets))])
-    if given.get("arch", preset["arch"]) != preset["arch"]:
-        preset["width"] = PUBLISHED_WIDTH[given["arch"]]
-    merged = preset | given
+    given = given_settings(args)
+    merged = merged_settings(task.presets[args.preset or next(iter(task.presets))], given)
     prune, density = merged["prune"], merged["density"]
     if prune == "none":
         if "density" in given:
@@ -252,8 +293,6 @@ def make_experiment(task: Task, args: argparse.Namespace) -> Experiment:
             known = ", ".join(map(str, task.paper_gamma))
             raise Refused(f"--gamma is needed with EC {density}: the paper has one only for EC {known}")
         merged["gamma"] = task.paper_gamma[density]
-    if merged["limit_train"] is not None and merged["limit_train"] < merged["batch_size"]:
-        raise Refused("--limit-train must be at least --batch-size: there would be no whole batch")
     if "init_density" in given and prune == "topk" and merged["domain"] in ("bipolar", "general"):
         raise Refused("--init-density has no effect with --prune topk, whose bits a common shift does not change")
     images = SYNTHETIC_TRAIN if args.data == SYNTHETIC else sum(file.records for file in task.layout.train_files)

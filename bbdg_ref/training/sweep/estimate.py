@@ -15,8 +15,8 @@ from .results import Finished
 __all__ = ["Known", "duration", "seconds_a_run"]
 
 #: Seconds of one thread for one image of one epoch, per binary multiply-accumulate: ResNet-20 of width 16 (4.0e7)
-#: took 2.6 ms on a 2.4 GHz server processor of 2019. For a first guess only.
-SECONDS_A_MAC = 2.6e-3 / 4.0e7
+#: took 464 s for five epochs of 45,000 images in docs/results/density. For a first guess only.
+SECONDS_A_MAC = 464 / (5 * 45_000) / 4.0e7
 
 
 @dataclass(frozen=True)

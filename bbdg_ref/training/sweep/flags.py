@@ -1,7 +1,6 @@
 """The flags of a sweep: what each means, and which runs they make."""
 
 import argparse
-import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 from ...nn import DOMAINS, NETWORKS
 from ..arguments import (
-    PUBLISHED_WIDTH,
     Refused,
     Task,
     a_count,
@@ -18,6 +16,8 @@ from ..arguments import (
     a_seed,
     add_data_flags,
     add_training_flags,
+    given_settings,
+    merged_settings,
 )
 from ..settings import Experiment
 from .grid import ROUTES, Run, claim_grid, full_grid, product_grid
@@ -31,7 +31,7 @@ AXES: dict[str, list[Any]] = {
     "routes": ["topk"],
     "seeds": [0],
 }
-_SETTINGS = {field.name for field in dataclasses.fields(Experiment)} - {"domain", "prune", "density", "gamma", "seed"}
+_DIFFERING = {"domain", "prune", "density", "gamma", "seed"}  # what the runs of a sweep differ in
 
 
 def make_parser(task: Task, gamma: Mapping[str, float]) -> argparse.ArgumentParser:
@@ -140,13 +140,8 @@ def base_of(task: Task, args: argparse.Namespace) -> Experiment:
     Refused
         If the flags are no experiment.
     """
-    preset = dataclasses.asdict(next(iter(task.presets.values())))
-    given = {name: value for name, value in vars(args).items() if name in _SETTINGS}
-    if given.get("arch", preset["arch"]) != preset["arch"]:
-        preset["width"] = PUBLISHED_WIDTH[given["arch"]]
-    merged = preset | given
-    if merged["limit_train"] is not None and merged["limit_train"] < merged["batch_size"]:
-        raise Refused("--limit-train must be at least --batch-size: there would be no whole batch")
+    common = {name: value for name, value in given_settings(args).items() if name not in _DIFFERING}
+    merged = merged_settings(next(iter(task.presets.values())), common)
     return Experiment(**merged)
 
 
