@@ -11,7 +11,7 @@ from bbdg_ref import nn
 
 
 def memory_format(arch: str) -> torch.memory_format:
-    """Return the faster layout: channels last took 8 % off an eager step of ResNet-18, and added 4 % on ResNet-20."""
+    """Return the layout in which an eager step is faster: channels last for ResNet-18, the plain one for ResNet-20."""
     return torch.channels_last if arch == "resnet18" else torch.contiguous_format
 
 

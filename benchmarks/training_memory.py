@@ -4,7 +4,7 @@
 
 Prints JSON with the process's peak resident memory in MB before the first step (interpreter, libraries,
 network, batch) and after three steps. Before the first step Numba is loaded too, on bbdg_ref's side; on PyTorch's
-side the modules that build the network's weights, about 17 MB of bbdg_ref, are part of it.
+side the modules of bbdg_ref that build the network's weights are part of it.
 """
 
 import argparse
