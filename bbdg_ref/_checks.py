@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["axis", "bits", "counts", "fraction", "integer", "message", "real_array", "real_number"]
+__all__ = ["axis", "bits", "counts", "fraction", "integer", "message", "real_array", "real_number", "sample_weight"]
 
 REAL = "a non-empty array of finite real numbers (float16, float32, float64 or integers)"
 KIND_NAMES = {
@@ -52,6 +52,14 @@ def _as_array(function: str, argument: str, value: object, expected: str) -> np.
         raise TypeError(message(function, argument, expected, got, mend)) from error
 
 
+def _all_finite(array: np.ndarray) -> bool:
+    """Tell whether every float is finite, by pieces that stay in the cache."""
+    if not array.flags.c_contiguous:
+        return bool(np.isfinite(array).all())
+    flat, piece = array.reshape(-1), 2**16
+    return all(np.isfinite(flat[start : start + piece]).all() for start in range(0, flat.size, piece))
+
+
 def real_array(function: str, argument: str, value: object) -> np.ndarray:
     """Return ``value`` as a native array of float16/32/64 or integers, non-empty and finite."""
     array = _as_array(function, argument, value, REAL)
@@ -65,9 +73,8 @@ def real_array(function: str, argument: str, value: object) -> np.ndarray:
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind == "f":
-        bad = ~np.isfinite(array)
-        if bad.any():
-            got = f"{array.dtype} of shape {array.shape}, {_first_bad(array, bad)}"
+        if not _all_finite(array):
+            got = f"{array.dtype} of shape {array.shape}, {_first_bad(array, ~np.isfinite(array))}"
             raise ValueError(message(function, argument, REAL, got, "remove or replace NaN and infinity"))
     return array
 
@@ -84,6 +91,27 @@ def bits(function: str, argument: str, value: object, shape: tuple[int, ...]) ->
     if bad.any():
         raise ValueError(message(function, argument, expected, _first_bad(array, bad), "write x > 0 for the bits of x"))
     return array.astype(np.bool_)
+
+
+def sample_weight(function: str, value: object, shape: tuple[int, ...], channel_axis: int | None) -> np.ndarray:
+    """Return ``value`` as real numbers of the given shape, 0 or more, that are not all 0 in any channel."""
+    argument = "sample_weight"
+    array = real_array(function, argument, value)
+    if array.shape != shape:
+        got, mend = f"shape {array.shape}", "give one sample weight for each weight; np.broadcast_to repeats them"
+        raise ValueError(message(function, argument, f"an array of shape {shape}, as the weights", got, mend))
+    bad = array < 0
+    if bad.any():
+        expected, mend = "an array of finite numbers of 0 or more", "choose 0 for weights that do not count"
+        raise ValueError(message(function, argument, expected, _first_bad(array, bad), mend))
+    others = None if channel_axis is None else tuple(i for i in range(array.ndim) if i != channel_axis)
+    empty = ~array.any(axis=others)
+    if empty.any():
+        where = "" if channel_axis is None else f" in channel {int(np.argmax(empty))} along axis {channel_axis}"
+        expected = "an array with a positive number" + ("" if channel_axis is None else " in each channel")
+        mend = "leave it out, or give that channel equal sample weights such as 1, to count all of its weights alike"
+        raise ValueError(message(function, argument, expected, f"0 throughout{where}", mend))
+    return array
 
 
 def integer(function: str, argument: str, value: object, low: int, high: int | None = None) -> int:

@@ -28,8 +28,8 @@ weights of which only some can be ones, those of the lowest flat (C-order) index
 import numpy.typing as npt
 
 from bbdg_ref import _checks, ops
+from bbdg_ref.ops import Explanation
 from bbdg_ref.spec.domain import Domain
-from bbdg_ref.spec.explanation import Explanation
 from bbdg_ref.spec.projection import Bits, Count, Projection
 
 __all__ = [
@@ -46,10 +46,16 @@ __all__ = [
 ]
 
 
-def project(w: npt.ArrayLike, *, channel_axis: int | None = None, max_ones: Count | None = None) -> Projection:
+def project(
+    w: npt.ArrayLike,
+    *,
+    channel_axis: int | None = None,
+    max_ones: Count | None = None,
+    sample_weight: npt.ArrayLike | None = None,
+) -> Projection:
     """Return the nearest weights alpha + (beta - alpha) b over all alpha <= beta and all bits b.
 
-    Minimises ``sum (w - alpha - (beta - alpha) b)**2``, exactly.
+    Minimises ``sum s (w - alpha - (beta - alpha) b)**2``, exactly, with s = 1 or the given sample weights.
 
     Parameters
     ----------
@@ -61,22 +67,31 @@ def project(w: npt.ArrayLike, *, channel_axis: int | None = None, max_ones: Coun
         one domain for all.
     max_ones : int or array of shape (channels,), optional
         Consider only bits with at most so many ones (in each channel). 0 or more; more than n is no limit.
+    sample_weight : array of float16, float32, float64 or integers, in the shape of ``w``, optional
+        s, how much each square counts: finite, 0 or more, not 0 throughout (in any channel). The importance of a
+        weight for example, or its entry in the diagonal of the Hessian of the loss: half the error is then the
+        second-order estimate of what the projection adds to the loss. Not together with ``max_ones``.
 
     Returns
     -------
     Projection
-        The optimum, with the fewest ones if there are several.
+        The optimum, with the fewest ones if there are several. A weight with s = 0 takes no part in alpha, beta,
+        the error and ``tied``; its bit, too, is ``w > threshold``, and counts in ``n_ones``.
 
     Raises
     ------
     TypeError, ValueError
-        If ``w`` is empty, not of a real dtype, or holds NaN or infinity, or an argument does not fit it.
+        If ``w`` is empty, not of a real dtype, or holds NaN or infinity, or an argument does not fit it; also if
+        there are both sample weights and a limit.
 
     Notes
     -----
     For K ones the optimal ones are the K largest weights. With their sum S_K and the sum T of all n weights,
     the best K has the greatest ``(n S_K - K T)**2 / (K (n - K))``; this is the optimum of one-dimensional
     2-means. Ones and zeros lie strictly on either side of (alpha + beta)/2. O(n log n) time.
+
+    With sample weights, n, K, S_K and T become sums of s and of s w: alpha and beta are weighted means. A whole s
+    does what s copies of the weight would do; a power of two as a common factor of all s changes the error alone.
 
     For equal weights, alpha = beta = the weight, with no ones. Source: arXiv 2306.13515 for the domain; Otsu
     (1979) for the criterion.
@@ -94,9 +109,19 @@ def project(w: npt.ArrayLike, *, channel_axis: int | None = None, max_ones: Coun
     array([1., 7.])
     >>> project([0, 5, 6], max_ones=1).bits
     array([False, False,  True])
+    >>> p = project([1, 2, 3, 100], sample_weight=[4, 1, 3, 0])  # the last weight does not count
+    >>> p.alpha, p.beta, p.bits, p.error
+    (1.0, 2.75, array([False,  True,  True,  True]), 0.75)
     """
     x = _checks.real_array("project", "w", w)
     axis = _checks.axis("project", "channel_axis", channel_axis, x.ndim)
+    if sample_weight is not None:
+        if max_ones is not None:
+            mend = "leave one of the two out: the best bits within a limit need not be those of the largest weights"
+            got = "sample weights and max_ones together"
+            raise ValueError(_checks.message("project", "sample_weight", "None where max_ones is given", got, mend))
+        s = _checks.sample_weight("project", sample_weight, x.shape, axis)
+        return ops.project(x, channel_axis=axis, sample_weight=s)
     limit = _limit("project", x.shape, x.size, axis, max_ones)
     return ops.project(x, channel_axis=axis, max_ones=limit)
 
@@ -305,7 +330,14 @@ def assign(w: npt.ArrayLike, domain: Domain) -> Bits:
     return ops.assign(x, domain)
 
 
-def explain(w: npt.ArrayLike, alpha: float, beta: float, bits: npt.ArrayLike | None = None) -> Explanation:
+def explain(
+    w: npt.ArrayLike,
+    alpha: float,
+    beta: float,
+    bits: npt.ArrayLike | None = None,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+) -> Explanation:
     """Say whether alpha, beta and bits are an optimum as `project` finds it, and if not, what is wrong.
 
     Parameters
@@ -316,6 +348,8 @@ def explain(w: npt.ArrayLike, alpha: float, beta: float, bits: npt.ArrayLike | N
         The values of bit 0 and bit 1.
     bits : array of bool, or of integers 0 and 1, of the shape of ``w``, optional
         The bits; without them, those that `assign` gives.
+    sample_weight : array of float16, float32, float64 or integers, in the shape of ``w``, optional
+        How much each square counts, as in `project`; every mean is then a weighted one.
 
     Returns
     -------
@@ -346,7 +380,8 @@ def explain(w: npt.ArrayLike, alpha: float, beta: float, bits: npt.ArrayLike | N
     low = _checks.real_number("explain", "alpha", alpha)
     high = _checks.real_number("explain", "beta", beta)
     given = None if bits is None else _checks.bits("explain", "bits", bits, x.shape)
-    return ops.explain(x, low, high, given)
+    s = None if sample_weight is None else _checks.sample_weight("explain", sample_weight, x.shape, None)
+    return ops.explain(x, low, high, given, sample_weight=s)
 
 
 def _limit(function: str, shape: tuple[int, ...], size: int, axis: int | None, max_ones: Count | None) -> Count | None:

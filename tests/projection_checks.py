@@ -4,6 +4,7 @@ The tests of `spec`, of `ops` and of the public functions call these, and so do 
 must fail.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -46,6 +47,46 @@ def check_project(project, w, max_ones=None):
     if max_ones is None and exact_in_float64(w):
         assert np.array_equal(p.bits, w > p.threshold)
     assert np.array_equal(w, before)
+
+
+def check_project_weighted(project, w, s):
+    """The weighted optimum over all bits, found by trying them all, and by trying every threshold."""
+    before, s_before = w.copy(), s.copy()
+    p = project(w, sample_weight=s)
+    best = oracle.scan_thresholds(w, s)
+    event(f"project_weighted: tied {best.tied}, {'some' if (s == 0).any() else 'no'} s = 0")
+    equals_optimum(p, best, w.shape)
+    if np.count_nonzero(s) <= BRUTE:
+        equals_optimum(p, oracle.try_all_weighted_bits(w, s), w.shape)
+    assert p.alpha <= p.beta
+    if exact_in_float64(w):
+        assert np.array_equal(p.bits, w > p.threshold)
+    assert np.array_equal(w, before) and np.array_equal(s, s_before)
+
+
+def check_scaled_sample_weights(project, w, s):
+    """Sample weights of 1 change nothing; a power of two as a common factor changes the error alone."""
+    p = project(w)
+    same_projection(project(w, sample_weight=np.ones(w.shape, np.int8)), p)
+    for factor in (2.0**-60, 2.0**40):
+        q = project(w, sample_weight=np.full(w.shape, factor))
+        error = oracle.nearest(oracle.scan_counts(w, w.size).error * Fraction(factor))
+        assert q.error == error
+        same_projection(replace(q, error=p.error), p)
+    p = project(w, sample_weight=s)
+    halves = s.astype(np.float64) / 2
+    if np.array_equal(2 * halves, s.astype(np.float64)) and exact_in_float64(s):
+        q = project(w, sample_weight=halves)
+        assert q.error == oracle.nearest(oracle.scan_thresholds(w, s).error / 2)
+        same_projection(replace(q, error=p.error), p)
+
+
+def check_whole_sample_weights(project, w, s):
+    """A whole sample weight does what so many copies of the weight would do."""
+    p, q = project(w, sample_weight=s), project(np.repeat(w.ravel(), s.ravel()))
+    for name in ("alpha", "beta", "threshold", "error", "tied"):
+        assert getattr(p, name) == getattr(q, name), name
+    assert np.array_equal(np.repeat(p.bits.ravel(), s.ravel()), q.bits)
 
 
 def check_project_k(project_k, w, k):
@@ -116,19 +157,19 @@ def check_assign(assign, w, domain):
     assert bits.ravel().tolist() == expected
 
 
-def check_explain(explain, w, alpha, beta, bits):
+def check_explain(explain, w, alpha, beta, bits, s=None):
     """Error, least error and gap are exact; optimal is said of optimal splits with rounded means only."""
-    e = explain(w, alpha, beta, bits)
+    e = explain(w, alpha, beta, bits) if s is None else explain(w, alpha, beta, bits, sample_weight=s)
     x = oracle.rational(w)
+    t = [Fraction(1)] * len(x) if s is None else oracle.rational(s)
     given = tuple(bits.ravel().tolist())
-    error = oracle.squared_error(x, Fraction(alpha), Fraction(beta), given)
-    best = oracle.scan_counts(w, w.size)
-    means = oracle.group_means(x, given)
-    split = oracle.squared_error(x, *means, given) == best.error
+    error = oracle.weighted_error(x, t, Fraction(alpha), Fraction(beta), given)
+    best = oracle.scan_counts(w, w.size) if s is None else oracle.scan_thresholds(w, s)
+    means = oracle.weighted_means(x, t, given)
+    split = oracle.weighted_error(x, t, *means, given) == best.error
+    with_mass = [any(value and bit == group for value, bit in zip(t, given, strict=True)) for group in (0, 1)]
     rounded = [
-        value == oracle.nearest(mean)
-        for value, mean, count in zip((alpha, beta), means, (given.count(0), given.count(1)), strict=True)
-        if count
+        value == oracle.nearest(mean) for value, mean, mass in zip((alpha, beta), means, with_mass, strict=True) if mass
     ]
     assert e.optimal is (split and all(rounded))
     assert (e.error, e.optimal_error) == (oracle.nearest(error), oracle.nearest(best.error))
@@ -145,6 +186,16 @@ def same_projection(p, q):
         equal = first.tobytes() == second.tobytes()  # outside the assertion: no difference of megabytes is printed
         assert equal, name
     assert p.channel_axis == q.channel_axis
+
+
+def check_weighted_channels(project, w, s, axis):
+    """One domain per channel is what each channel alone gives with its sample weights."""
+    p = project(w, channel_axis=axis, sample_weight=s)
+    for i in range(w.shape[axis]):
+        alone = project(w.take(i, axis), sample_weight=s.take(i, axis))
+        assert np.array_equal(p.bits.take(i, axis), alone.bits)
+        for name in ("alpha", "beta", "threshold", "error", "n_ones", "tied"):
+            assert getattr(p, name)[i] == getattr(alone, name), name
 
 
 def check_channels(function, w, axis, **limits):

@@ -161,6 +161,48 @@ def weight_blocks(draw) -> tuple[np.ndarray, int]:
     return block, axis
 
 
+@st.composite
+def sample_weights(draw, shape: tuple[int, ...]) -> np.ndarray:
+    """Sample weights of a shape: equal ones, whole ones, many zeros, of all scales; one at least is positive."""
+    n = math.prod(shape)
+    kind = draw(st.sampled_from(["equal", "whole", "zeros", "scales", "extremes", "floats", "integers"]))
+    if kind == "integers":
+        dtype = draw(st.sampled_from(INTEGERS))
+        values = st.integers(0, int(np.iinfo(dtype).max))
+    else:
+        dtype = draw(st.sampled_from(FLOATS))
+        info, bits = np.finfo(dtype), np.dtype(dtype).itemsize * 8
+        smallest = [times * float(info.smallest_subnormal) for times in range(5)]
+        values = {
+            "equal": st.just(1.0),
+            "whole": st.integers(0, 4),
+            "zeros": st.sampled_from([0.0, 0.0, 0.0, 1.0, 3.0]),
+            "scales": st.integers(-20, 15).map(lambda power: 2.0**power * 1.5),
+            "extremes": st.sampled_from(smallest) | st.sampled_from([*smallest, float(info.max)]),
+            "floats": st.floats(0, float(info.max), width=bits),
+        }[kind]
+    s = np.array(draw(st.lists(values, min_size=n, max_size=n)), dtype)
+    if not s.any():
+        s[draw(st.integers(0, n - 1))] = 1
+    event(f"sample weights: {kind}, {s.dtype}")
+    return s.reshape(shape)
+
+
+def weighted_weights(limit: int = 65) -> st.SearchStrategy[tuple[np.ndarray, np.ndarray]]:
+    """Weights and their sample weights."""
+    return weights(limit).flatmap(lambda w: st.tuples(st.just(w), sample_weights(w.shape)))
+
+
+@st.composite
+def weighted_blocks(draw) -> tuple[np.ndarray, np.ndarray, int]:
+    """Weights with axes, their sample weights, and the axis of the channels."""
+    w, axis = draw(weight_blocks())
+    n = w.size // w.shape[axis]
+    rows = np.array([draw(sample_weights((n,))).astype(np.float64) for _ in range(w.shape[axis])])
+    moved = (w.shape[axis], *w.shape[:axis], *w.shape[axis + 1 :])
+    return w, np.ascontiguousarray(np.moveaxis(rows.reshape(moved), 0, axis)), axis
+
+
 def bit_arrays(shape: tuple[int, ...]) -> st.SearchStrategy[np.ndarray]:
     """Bits of the given shape: none, all, or any."""
     n = math.prod(shape)

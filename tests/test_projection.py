@@ -5,7 +5,7 @@ import projection_checks as checks
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import bit_arrays, weight_blocks, weights, with_known
+from strategies import bit_arrays, weight_blocks, weighted_blocks, weighted_weights, weights, with_known
 
 from bbdg_ref.projection import (
     Domain,
@@ -46,6 +46,24 @@ def test_limits_and_counts_are_kept(w, data):
     checks.check_project_k(project_k, w, k)
     checks.check_project_symmetric(project_symmetric, w, k)
     checks.check_project_zero(project_zero, w, k)
+
+
+@given(pair=weighted_weights(12))
+def test_project_is_the_weighted_optimum(pair):
+    checks.check_project_weighted(project, *pair)
+    checks.check_scaled_sample_weights(project, *pair)
+
+
+@given(w=weights(12), data=st.data())
+def test_whole_sample_weights_repeat_the_weights(w, data):
+    s = data.draw(st.lists(st.integers(0, 3), min_size=w.size, max_size=w.size).filter(any))
+    checks.check_whole_sample_weights(project, w, np.array(s).reshape(w.shape))
+
+
+@given(block=weighted_blocks())
+def test_channels_have_their_own_sample_weights(block):
+    w, s, axis = block
+    checks.check_weighted_channels(project, w, s, axis)
 
 
 @given(w=weights(), data=st.data())
@@ -97,6 +115,44 @@ def test_bad_weights_are_refused_by_name(name, value):
 def test_a_bad_axis_is_refused_by_name(name, axis):
     with pytest.raises((TypeError, ValueError), match=rf"^{name}: channel_axis must be "):
         OF_WEIGHTS[name](np.ones((2, 2)), channel_axis=axis)
+
+
+@pytest.mark.parametrize(
+    ("s", "kind", "words"),
+    [
+        ([1, -1, 2, -3], ValueError, "numbers of 0 or more; got first bad value -1 at index 1; "),
+        ([1, np.nan, 2, 3], ValueError, "first bad value nan at index 1; "),
+        ([1, 2, np.inf, 3], ValueError, "first bad value inf at index 2; "),
+        ([0, 0.0, -0.0, 0], ValueError, "with a positive number; got 0 throughout; "),
+        ([1, 2, 3], ValueError, r"of shape \(4,\), as the weights; got shape \(3,\); "),
+        (1.0, ValueError, r"of shape \(4,\), as the weights; got shape \(\); "),
+        ([], ValueError, "got an empty array"),
+        ([True, False, True, True], TypeError, "got bool"),
+        ([1j, 0, 0, 0], TypeError, "got complex"),
+        (["a"] * 4, TypeError, "got string"),
+    ],
+)
+def test_bad_sample_weights_are_refused(s, kind, words):
+    for function in (project, lambda w, **options: explain(w, 0.0, 1.0, **options)):
+        with pytest.raises(kind, match=rf"^(project|explain): sample_weight must be .*{words}"):
+            function([0.0, 1.0, 2.0, 3.0], sample_weight=s)
+
+
+def test_the_channel_without_sample_weights_is_named():
+    words = "in each channel; got 0 throughout in channel 1 along axis 1; "
+    with pytest.raises(ValueError, match=f"^project: sample_weight must be an array with a positive number {words}"):
+        project(np.eye(3), channel_axis=1, sample_weight=[[1, 0, 1], [0, 0, 1], [0, 0, 2]])
+
+
+def test_sample_weights_and_a_limit_are_refused_together():
+    with pytest.raises(ValueError, match=r"^project: sample_weight must be None where max_ones is given; .* need not"):
+        project([0.0, 1.0], sample_weight=[1, 1], max_ones=1)
+
+
+def test_sample_weights_of_any_real_dtype_and_order_of_bytes():
+    for dtype in (np.float16, np.float32, ">f8", np.int8, np.uint64):
+        p = project([1, 2, 3, 100], sample_weight=np.array([4, 1, 3, 0], dtype))
+        assert (p.alpha, p.beta, p.error, p.n_ones) == (1, 2.75, 0.75, 3)
 
 
 @pytest.mark.parametrize("function", [project, project_symmetric, project_zero])

@@ -117,11 +117,11 @@ from .estimators import (
     quadratic_backward,
     sign,
 )
+from .explanation import Explanation, explain
 from .packed_conv2d import packed_kernels_take, popcount_conv2d
 from .packing import pack_bits, pack_kernels, pack_signs, unpack_bits, unpack_kernels
 from .projection import (
     assign,
-    explain,
     fit_domain,
     project,
     project_k,
@@ -140,6 +140,7 @@ __all__ = [
     "ClippedNormGradients",
     "DensityPenalty",
     "EDEParameters",
+    "Explanation",
     "LinearGradients",
     "MaxPoolForward",
     "PReLUGradients",

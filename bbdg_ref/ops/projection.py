@@ -10,14 +10,16 @@ The result is the same as that of `spec`, bit for bit.
 
 import itertools
 import math
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from bbdg_ref.ops.exact import PrefixSums, prefix_sums
+from bbdg_ref.ops.exact import PrefixSums, prefix_sums, split_sums
+from bbdg_ref.ops.projection_rows import FastRows, project_rows
+from bbdg_ref.ops.weighted_projection import project_weighted
 from bbdg_ref.spec.domain import Domain, channels
 from bbdg_ref.spec.exact import Sums, floor_float64
-from bbdg_ref.spec.explanation import Explanation, Given, Nearer, judge
 from bbdg_ref.spec.projection import (
     Bits,
     Count,
@@ -35,7 +37,6 @@ from bbdg_ref.spec.projection import (
 
 __all__ = [
     "assign",
-    "explain",
     "fit_domain",
     "project",
     "project_k",
@@ -49,8 +50,12 @@ Cuts = list[list[int]]
 
 
 def _descending(rows: np.ndarray) -> np.ndarray:
-    """Return the rows sorted from the largest weight to the smallest."""
-    return np.ascontiguousarray(np.sort(rows, axis=1)[:, ::-1])
+    """Return the rows sorted from the largest weight to the smallest.
+
+    Stable, since NumPy 2.4's other sort of float16 leaves many equal values out of order on processors with AVX-512.
+    """
+    kind: Literal["stable"] | None = "stable" if rows.dtype == np.float16 else None
+    return np.ascontiguousarray(np.sort(rows, axis=1, kind=kind)[:, ::-1])
 
 
 def _centred(v: np.ndarray) -> Floats:
@@ -208,22 +213,52 @@ def _bits(rows: np.ndarray, v: np.ndarray, found: list[Row]) -> Bits:
     return np.array([_leading(row, s[k - 1], k, True) for row, s, k in zip(rows, v, ones, strict=True)])
 
 
-def project(w: np.ndarray, *, channel_axis: int | None = None, max_ones: Count | None = None) -> Projection:
+def project(
+    w: np.ndarray,
+    *,
+    channel_axis: int | None = None,
+    max_ones: Count | None = None,
+    sample_weight: np.ndarray | None = None,
+) -> Projection:
     """Return what `bbdg_ref.spec.projection.project` returns.
 
     Parameters
     ----------
-    w, channel_axis, max_ones
+    w, channel_axis, max_ones, sample_weight
         As there.
 
     Returns
     -------
     Projection
-        The same, bit for bit; O(n log n).
+        The same, bit for bit; O(n log n), or O(n) where `projection_rows` serves.
     """
+    if sample_weight is not None:
+        return project_weighted(w, sample_weight, channel_axis=channel_axis)
     rows = channels(w, channel_axis)
+    fast = project_rows(rows) if max_ones is None else None
+    if fast is not None:
+        return _completed(fast, rows, w.shape, channel_axis)
     found, bits = _general_rows(rows, _limits(max_ones, rows))
     return assemble(found, from_rows(bits, w.shape, channel_axis), channel_axis)
+
+
+def _completed(fast: FastRows, rows: np.ndarray, shape: tuple[int, ...], channel_axis: int | None) -> Projection:
+    """Return the projection, with the rows that compiled code did not prove computed exactly."""
+    left = np.flatnonzero(~fast.proved)
+    tied = fast.constant  # of equal weights any could be ones; of others the compiled code proves no tie
+    if left.size:
+        found, fast.bits[left] = _general_rows(rows[left], _limits(None, rows[left]))
+        exact = assemble(found, fast.bits[left], 0)
+        for column, numbers in enumerate((exact.alpha, exact.beta, exact.threshold, exact.error)):
+            fast.values[left, column] = numbers
+        fast.ones[left], tied[left] = exact.n_ones, exact.tied
+    bits = from_rows(fast.bits, shape, channel_axis)
+    alpha, beta, threshold, error = fast.values.T
+    if channel_axis is None:
+        low, high, distance = float(alpha[0]), float(beta[0]), float(error[0])
+        return Projection(low, high, bits, threshold[0], distance, int(fast.ones[0]), bool(tied[0]))
+    low_levels, high_levels, middles, distances = alpha.copy(), beta.copy(), threshold.copy(), error.copy()
+    return Projection(low_levels, high_levels, bits, middles, distances, fast.ones, tied, channel_axis)
 
 
 def project_k(w: np.ndarray, k: Count, *, channel_axis: int | None = None) -> Projection:
@@ -324,17 +359,6 @@ def _zero_row(
     return Row(zero, beta, sums.error(zero, beta), ones, best.tied or split), not negative
 
 
-def _split_sums(rows: np.ndarray, bits: Bits) -> list[Sums]:
-    """Return the exact sums of rows with given bits."""
-    # Ones first, each class sorted, so that equal exponents stand together.
-    ordered = np.array(
-        [np.concatenate([np.sort(row[mask]), np.sort(row[~mask])]) for row, mask in zip(rows, bits, strict=True)]
-    )
-    counts = bits.sum(axis=1).tolist()
-    exact = prefix_sums(ordered, [[ones] for ones in counts])
-    return [_sums(sums, rows.shape[1], ones) for sums, ones in zip(exact, counts, strict=True)]
-
-
 def fit_domain(w: np.ndarray, bits: Bits, *, channel_axis: int | None = None) -> Domain:
     """Return what `bbdg_ref.spec.projection.fit_domain` returns.
 
@@ -348,7 +372,7 @@ def fit_domain(w: np.ndarray, bits: Bits, *, channel_axis: int | None = None) ->
     Domain
         The same, bit for bit; O(n log n).
     """
-    return domain_of(_split_sums(channels(w, channel_axis), channels(bits, channel_axis)), channel_axis)
+    return domain_of(split_sums(channels(w, channel_axis), channels(bits, channel_axis)), channel_axis)
 
 
 def assign(w: np.ndarray, domain: Domain) -> Bits:
@@ -385,24 +409,3 @@ def assign(w: np.ndarray, domain: Domain) -> Bits:
         elif alpha[i] > beta[i]:
             bits[i] = rows[i] < up
     return from_rows(bits, w.shape, domain.channel_axis)
-
-
-def explain(w: np.ndarray, alpha: float, beta: float, bits: Bits | None = None) -> Explanation:
-    """Return what `bbdg_ref.spec.explanation.explain` returns.
-
-    Parameters
-    ----------
-    w, alpha, beta, bits
-        As there.
-
-    Returns
-    -------
-    Explanation
-        The same; O(n log n).
-    """
-    nearer = Nearer(assign(w, Domain(alpha, beta)), assign(w, Domain(beta, alpha)))
-    given = nearer.one if bits is None else bits
-    rows = channels(w, None)
-    (best,), best_bits = _general_rows(rows, _limits(None, rows))
-    (sums,) = _split_sums(rows, given.reshape(1, -1))
-    return judge(w, Given(alpha, beta, given, sums), nearer, best, best_bits)

@@ -1,10 +1,10 @@
 """The executable specification: the whole method in plain NumPy and the standard library.
 
-Whoever ports the method reads this folder alone, in this order: `domain`, `exact`, `projection`,
-`explanation`, `density`, `pruning`, `estimators`, `weights`, `conv2d`, `linear`, `batchnorm`, `activation`,
-`pooling`, `shortcut`, `loss`, `adam`, `packing`, `popcount_conv`, `evaluation`, `cost`. One concept a file, the
-formula beside the line that computes it, the backward function below the forward one. Arguments are not checked
-here: the public functions do that.
+Whoever ports the method reads this folder alone, in this order: `domain`, `exact`, `projection`, `density`,
+`pruning`, `estimators`, `weights`, `conv2d`, `linear`, `batchnorm`, `activation`, `pooling`, `shortcut`, `loss`,
+`adam`, `packing`, `popcount_conv`, `evaluation`, `cost`. One concept a file, the formula beside the line that
+computes it, the backward function below the forward one. Arguments are not checked here: the public functions do
+that.
 
 How the parts make a binary convolution y = conv(sign(x), W) and a training step
 -------------------------------------------------------------------------------

@@ -70,14 +70,14 @@ class Sums:
 
     Parameters
     ----------
-    n, ones : int
-        The number of weights, and of those with bit 1.
+    n, ones : int or Fraction
+        The number of weights, and of those with bit 1; where weights have sample weights s, the sums of s.
     ones_sum, total, squares : Fraction
-        The sum of the ones, of all weights, and of the squares of all weights.
+        The sum of the ones, of all weights, and of the squares of all weights, each times its s.
     """
 
-    n: int
-    ones: int
+    n: int | Fraction
+    ones: int | Fraction
     ones_sum: Fraction
     total: Fraction
     squares: Fraction

@@ -14,6 +14,13 @@ so the best K is the one with the greatest D_K^2 / (K (n - K)). Weights are read
 two; the sums are integers and two candidates are compared by cross-multiplication: nothing is rounded before
 the end.
 
+With sample weights s >= 0, each square counts s_i times: `project` then minimises
+
+    E(alpha, beta, b) = sum_i s_i (w_i - (alpha + (beta - alpha) b_i))^2,
+
+and all of the above holds with n, K, S_K, T and the means as sums that take each weight s_i times. A weight with
+s_i = 0 takes no part; its bit is the one that the midpoint of alpha and beta gives.
+
 Ties: among equal optima the fewest ones; among equal weights of which only some can be ones, those of the
 lowest flat index. A result is rounded once, from its exact value.
 """
@@ -22,6 +29,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,11 +67,13 @@ class Projection:
         The exact midpoint of the unrounded alpha and beta, rounded toward minus infinity. Without a limit on
         the ones, ``bits == (w > threshold)`` (for weights of integer type: while they are exact in float64).
     error : float or array of float64
-        The squared error with the unrounded alpha and beta, rounded once; inf on overflow, 0 on underflow.
+        The squared error with the unrounded alpha and beta, rounded once; inf on overflow, 0 on underflow. With
+        sample weights, the sum of each square times its s.
     n_ones : int or array of int64
         The number of ones.
     tied : bool or array of bool
-        Whether other bits give the same error (with alpha <= beta).
+        Whether other bits give the same error (with alpha <= beta); with sample weights, other bits of weights
+        with s > 0.
     channel_axis : int or None
         The axis of the weights that the arrays run along.
 
@@ -112,7 +122,7 @@ class Row:
     tied: bool
 
 
-Solver = Callable[[list[float], int], tuple[Row, Bits]]  # (weights of a channel, limit on the ones)
+Solver = Callable[[list[float], Any], tuple[Row, Bits]]  # (weights of a channel, its limit or sample weights)
 
 
 def assemble(rows: list[Row], bits: Bits, channel_axis: int | None) -> Projection:
@@ -139,9 +149,14 @@ def from_rows(rows: np.ndarray, shape: tuple[int, ...], channel_axis: int | None
 
 def _by_channel(w: np.ndarray, channel_axis: int | None, limit: Count, solve: Solver) -> Projection:
     """Solve each channel on its own."""
-    flat = channels(w, channel_axis)
-    limits = np.broadcast_to(limit, len(flat)).tolist()
-    solved = [solve(row.tolist(), count) for row, count in zip(flat, limits, strict=True)]
+    limits = np.broadcast_to(limit, 1 if channel_axis is None else w.shape[channel_axis])
+    return _solve_rows(w, channel_axis, limits, solve)
+
+
+def _solve_rows(w: np.ndarray, channel_axis: int | None, given: np.ndarray, solve: Solver) -> Projection:
+    """Solve each channel with its element of ``given``."""
+    pairs = zip(channels(w, channel_axis).tolist(), given.tolist(), strict=True)
+    solved = [solve(row, row_given) for row, row_given in pairs]
     bits = from_rows(np.array([row_bits for _, row_bits in solved]), w.shape, channel_axis)
     return assemble([row for row, _ in solved], bits, channel_axis)
 
@@ -202,7 +217,7 @@ def exact_sums(v: list[int], unit: Fraction, bits: Bits) -> Sums:
     return Sums(len(v), int(bits.sum()), ones_sum * unit, sum(v) * unit, squares * unit**2)
 
 
-def solve_general(w: list[float], limit: int) -> tuple[Row, Bits]:
+def _solve_general(w: list[float], limit: int) -> tuple[Row, Bits]:
     """Find the optimal bits among those with at most ``limit`` ones."""
     v, unit = to_integers(w)
     n = len(v)
@@ -214,6 +229,24 @@ def solve_general(w: list[float], limit: int) -> tuple[Row, Bits]:
     sums = exact_sums(v, unit, bits)
     alpha, beta = sums.means()
     return Row(alpha, beta, sums.error(alpha, beta), ones, best.tied or splits(order, v, ones)), bits
+
+
+def _solve_weighted(w: list[float], s: list[float]) -> tuple[Row, Bits]:
+    """Find the optimal bits of weights w with sample weights s, of which one is positive."""
+    v, unit = to_integers(w)
+    m, sample_unit = to_integers(s)
+    taking_part = [i for i in range(len(v)) if m[i] > 0]
+    order = sorted(taking_part, key=v.__getitem__, reverse=True)
+    mass = list(accumulate((m[i] for i in order), initial=0))  # K, of the first 0, 1, 2, ... of the order
+    moment = list(accumulate((m[i] * v[i] for i in order), initial=0))  # S_K
+    best = greatest(general_objective(k, s_k, moment[-1], mass[-1]) for k, s_k in zip(mass, moment, strict=True))
+    squares = sum(m[i] * v[i] ** 2 for i in order)
+    ones, ones_sum = mass[best.position], moment[best.position] * unit
+    sums = Sums(mass[-1], ones, ones_sum, moment[-1] * unit, squares * unit**2)
+    alpha, beta = sums.means()
+    middle = (alpha + beta) / (2 * unit)
+    bits = np.array([x > middle for x in v])
+    return Row(alpha, beta, sums.error(alpha, beta) * sample_unit, int(bits.sum()), best.tied), bits
 
 
 def _solve_count(w: list[float], ones: int) -> tuple[Row, Bits]:
@@ -235,7 +268,7 @@ def symmetric_row(sums: Sums, limit: int, zeros: bool, split: bool) -> Row:
     if a <= 0:  # then every choice of bits has the same error, sum w^2
         return Row(Fraction(0), Fraction(0), sums.squares, 0, limit > 0)
     free = sums.ones < limit  # one more 1 is allowed, and a weight of 0 could take it at no cost
-    return Row(-a, a, sums.error(-a, a), sums.ones, split or (free and zeros))
+    return Row(-a, a, sums.error(-a, a), int(sums.ones), split or (free and zeros))
 
 
 def _solve_symmetric(w: list[float], limit: int) -> tuple[Row, Bits]:
@@ -269,7 +302,13 @@ def _solve_zero(w: list[float], limit: int) -> tuple[Row, Bits]:
     return Row(Fraction(0), beta, sums.error(Fraction(0), beta), ones, best.tied or splits(order, v, ones)), bits
 
 
-def project(w: np.ndarray, *, channel_axis: int | None = None, max_ones: Count | None = None) -> Projection:
+def project(
+    w: np.ndarray,
+    *,
+    channel_axis: int | None = None,
+    max_ones: Count | None = None,
+    sample_weight: np.ndarray | None = None,
+) -> Projection:
     """Return the nearest weights over all alpha <= beta, and all bits with at most ``max_ones`` ones.
 
     Parameters
@@ -280,14 +319,20 @@ def project(w: np.ndarray, *, channel_axis: int | None = None, max_ones: Count |
         One domain for each index of this axis.
     max_ones : int or array of shape (channels,), optional
         The limit on the number of ones.
+    sample_weight : array of float16, float32, float64 or integers, in the shape of ``w``, optional
+        s, how much each square counts: 0 or more, and in each channel not 0 throughout. Without a limit only: the
+        best bits within a limit need not be those of the largest weights.
 
     Returns
     -------
     Projection
-        The optimum.
+        The optimum. With sample weights, that with the fewest ones among the weights with s > 0, and
+        ``bits == (w > threshold)`` also for those with s = 0.
     """
+    if sample_weight is not None:
+        return _solve_rows(w, channel_axis, channels(sample_weight, channel_axis), _solve_weighted)
     limit = per_channel(w, channel_axis) if max_ones is None else max_ones
-    return _by_channel(w, channel_axis, limit, solve_general)
+    return _by_channel(w, channel_axis, limit, _solve_general)
 
 
 def project_k(w: np.ndarray, k: Count, *, channel_axis: int | None = None) -> Projection:

@@ -7,7 +7,7 @@ import projection_checks as checks
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from strategies import KNOWN, bit_arrays, weights
+from strategies import KNOWN, bit_arrays, weighted_weights, weights
 
 from bbdg_ref.spec import projection as spec
 from bbdg_ref.spec.domain import Domain
@@ -152,6 +152,99 @@ WRONG_PROJECT = [
 ]
 
 
+def weighted(w, s):
+    """The weighted projection for sample weights that are rationals with powers of two below."""
+    row, bits = spec._solve_weighted(w.ravel().tolist(), s)
+    return spec.assemble([row], bits.reshape(w.shape), None)
+
+
+def sample_weights_ignored(w, sample_weight):
+    return spec.project(w)
+
+
+def sample_weights_squared(w, sample_weight):
+    return weighted(w, [x**2 for x in checks.oracle.rational(sample_weight)])
+
+
+def sample_weights_normalised_in_float64(w, sample_weight):
+    p = spec.project(w, sample_weight=sample_weight)
+    with np.errstate(all="ignore"):
+        s = sample_weight.astype(np.float64)
+        s = s / s.sum()
+    if not s.any() or not np.isfinite(s).all():
+        return p
+    return replace(spec.project(w, sample_weight=s), error=p.error)
+
+
+def sample_weights_of_zero_counted(w, sample_weight):
+    least = sample_weight[sample_weight > 0].min()
+    return spec.project(w, sample_weight=np.where(sample_weight > 0, sample_weight, least))
+
+
+def no_ones_among_sample_weights_of_zero(w, sample_weight):
+    p = spec.project(w, sample_weight=sample_weight)
+    bits = p.bits & (sample_weight > 0)
+    return replace(p, bits=bits, n_ones=int(bits.sum()))
+
+
+def unweighted_error(w, sample_weight):
+    p = spec.project(w, sample_weight=sample_weight)
+    return replace(p, error=from_bits(w, p.bits).error)
+
+
+def unweighted_means(w, sample_weight):
+    p = spec.project(w, sample_weight=sample_weight)
+    q = from_bits(w, p.bits)
+    return replace(p, alpha=q.alpha, beta=q.beta)
+
+
+def weights_multiplied_by_sample_weights(w, sample_weight):
+    p = spec.project(w, sample_weight=sample_weight)
+    with np.errstate(all="ignore"):
+        product = w.astype(np.float64) * sample_weight
+    return replace(p, bits=spec.project(product).bits) if np.isfinite(product).all() else p
+
+
+def bits_by_weighted_mean(w, sample_weight):
+    p = spec.project(w, sample_weight=sample_weight)
+    x, t = checks.oracle.rational(w), checks.oracle.rational(sample_weight)
+    mean = sum(a * b for a, b in zip(x, t, strict=True)) / sum(t)
+    return replace(p, bits=np.array([value > mean for value in x]).reshape(w.shape))
+
+
+def weighted_float64_prefix_sums(w, sample_weight):
+    kept = np.flatnonzero(sample_weight)
+    order = kept[np.argsort(-w.ravel()[kept].astype(np.float64), kind="stable")]
+    with np.errstate(all="ignore"):
+        v, s = w.ravel()[order].astype(np.float64), sample_weight.ravel()[order].astype(np.float64)
+        mass, sums = np.cumsum(s), np.cumsum(s * v)
+        gains = sums[:-1] ** 2 / mass[:-1] + (sums[-1] - sums[:-1]) ** 2 / (mass[-1] - mass[:-1])
+        gains = np.where(np.isnan(gains), -np.inf, gains)
+    p = spec.project(w, sample_weight=sample_weight)
+    ones = int(np.argmax(gains)) + 1 if gains.size and v[0] > v[-1] else 0
+    cut = v[ones] if ones else v[0]
+    return replace(p, bits=w > cut)
+
+
+def weighted_never_tied(w, sample_weight):
+    return replace(spec.project(w, sample_weight=sample_weight), tied=False)
+
+
+WRONG_WEIGHTED = [
+    sample_weights_ignored,
+    sample_weights_squared,
+    sample_weights_normalised_in_float64,
+    sample_weights_of_zero_counted,
+    no_ones_among_sample_weights_of_zero,
+    unweighted_error,
+    unweighted_means,
+    weights_multiplied_by_sample_weights,
+    bits_by_weighted_mean,
+    weighted_float64_prefix_sums,
+    weighted_never_tied,
+]
+
+
 def is_caught(check, cases, search_for=SEARCH):
     """Run a check as the suite does, on the known inputs and on drawn ones; say whether it fails."""
 
@@ -174,6 +267,32 @@ def known_or_drawn(limit=65):
 @pytest.mark.parametrize("wrong", WRONG_PROJECT, ids=lambda function: function.__name__)
 def test_a_wrong_project_is_caught(wrong):
     assert is_caught(lambda w: checks.check_project(wrong, w), known_or_drawn())
+
+
+@pytest.mark.parametrize("wrong", WRONG_WEIGHTED, ids=lambda function: function.__name__)
+def test_a_wrong_weighted_project_is_caught(wrong):
+    assert is_caught(lambda pair: checks.check_project_weighted(wrong, *pair), weighted_weights(12))
+
+
+def test_sample_weights_that_are_halved_in_their_own_dtype_are_caught():
+    """Right for all but the smallest float16, which it rounds to zero or to even."""
+
+    def wrong(w, sample_weight=None):
+        if sample_weight is None or sample_weight.dtype != np.float16 or not (sample_weight / 2).any():
+            return spec.project(w, sample_weight=sample_weight)
+        p = spec.project(w, sample_weight=sample_weight / 2)
+        return replace(p, error=spec.project(w, sample_weight=sample_weight).error)
+
+    assert is_caught(lambda pair: checks.check_project_weighted(wrong, *pair), weighted_weights(12))
+
+
+def test_a_factor_of_the_sample_weights_that_is_ignored_is_caught():
+    def wrong(w, sample_weight=None):
+        p = spec.project(w, sample_weight=sample_weight)
+        equal = sample_weight is not None and (sample_weight == sample_weight.ravel()[0]).all()
+        return spec.project(w) if equal else p
+
+    assert is_caught(lambda pair: checks.check_scaled_sample_weights(wrong, *pair), weighted_weights(12))
 
 
 def test_a_limit_that_is_ignored_is_caught():
@@ -243,4 +362,5 @@ def test_a_channel_axis_that_is_ignored_is_caught():
 
 def test_the_right_implementation_is_not_caught():
     brief = settings(SEARCH, max_examples=50)
+    assert not is_caught(lambda pair: checks.check_project_weighted(spec.project, *pair), weighted_weights(12), brief)
     assert not is_caught(lambda w: checks.check_project(spec.project, w), known_or_drawn(12), brief)

@@ -9,7 +9,7 @@ from strategies import bit_arrays, weight_blocks, weights, with_known
 
 from bbdg_ref.ops import exact
 from bbdg_ref.ops import projection as ops
-from bbdg_ref.spec import explanation, projection
+from bbdg_ref.spec import projection
 from bbdg_ref.spec.domain import Domain
 
 
@@ -64,14 +64,6 @@ def test_fit_domain_gives_the_rounded_means(w, data):
 def test_assign_gives_the_nearest_value(w, data):
     level = st.sampled_from([float(x) for x in w.ravel().tolist()]) | st.floats(-1e308, 1e308)
     checks.check_assign(ops.assign, w, Domain(data.draw(level), data.draw(level)))
-
-
-@given(w=weights(), data=st.data())
-def test_explain_equals_its_definition(w, data):
-    p = projection.project(w)
-    bits = data.draw(st.just(p.bits) | st.none() | bit_arrays(w.shape))
-    alpha, beta = data.draw(st.sampled_from([(p.alpha, p.beta), (p.beta, p.alpha), (0.0, 1.0)]))
-    assert ops.explain(w, alpha, beta, bits) == explanation.explain(w, alpha, beta, bits)
 
 
 @given(w=weights())

@@ -101,6 +101,66 @@ def scan_counts(w: np.ndarray, most: int) -> Optimum:
     return Optimum(alpha, beta, error, bits, gains.count(max(gains)) > 1 or divided)
 
 
+def weighted_means(x: list[Fraction], s: list[Fraction], bits: tuple[int, ...]) -> tuple[Fraction, Fraction]:
+    """The weighted mean of the zeros and of the ones; a class without sample weight takes the other's."""
+    means = []
+    for group in (0, 1):
+        mass = sum((t for t, bit in zip(s, bits, strict=True) if bit == group), Fraction(0))
+        moment = sum((t * v for v, t, bit in zip(x, s, bits, strict=True) if bit == group), Fraction(0))
+        means.append(moment / mass if mass else None)
+    alpha, beta = means
+    return (beta if alpha is None else alpha), (alpha if beta is None else beta)
+
+
+def weighted_error(
+    x: list[Fraction], s: list[Fraction], alpha: Fraction, beta: Fraction, bits: tuple[int, ...]
+) -> Fraction:
+    """The sum of squared differences, each times its sample weight, term by term."""
+    terms = (t * (v - (beta if bit else alpha)) ** 2 for v, t, bit in zip(x, s, bits, strict=True))
+    return sum(terms, Fraction(0))
+
+
+def _separated(x: list[Fraction], alpha: Fraction, beta: Fraction) -> tuple[int, ...]:
+    """The bits that the midpoint gives, whatever the sample weights."""
+    return tuple(int(v > (alpha + beta) / 2) for v in x)
+
+
+def try_all_weighted_bits(w: np.ndarray, s: np.ndarray) -> Optimum:
+    """The weighted optimum over all bits of the weights with s > 0; among equal errors the fewest of those ones."""
+    x, t = rational(w), rational(s)
+    kept = [i for i, value in enumerate(t) if value > 0]
+    x_kept, t_kept = [x[i] for i in kept], [t[i] for i in kept]
+    found = []
+    for count in range(len(kept) + 1):
+        for ones in combinations(range(len(kept)), count):
+            bits = tuple(int(i in ones) for i in range(len(kept)))
+            alpha, beta = weighted_means(x_kept, t_kept, bits)
+            if alpha <= beta:
+                found.append((weighted_error(x_kept, t_kept, alpha, beta, bits), count, alpha, beta))
+    error, _, alpha, beta = min(found)
+    tied = sum(entry[0] == error for entry in found) > 1
+    return Optimum(alpha, beta, error, _separated(x, alpha, beta), tied)
+
+
+def scan_thresholds(w: np.ndarray, s: np.ndarray) -> Optimum:
+    """The weighted optimum over the bits x > c, with c each value that has sample weight: greatest S_K^2/K + ..."""
+    x, t = rational(w), rational(s)
+    kept = [i for i, value in enumerate(t) if value > 0]
+    total, moment = sum((t[i] for i in kept), Fraction(0)), sum((t[i] * x[i] for i in kept), Fraction(0))
+    gains = []
+    for threshold in sorted({x[i] for i in kept}, reverse=True):
+        mass = sum((t[i] for i in kept if x[i] > threshold), Fraction(0))
+        upper = sum((t[i] * x[i] for i in kept if x[i] > threshold), Fraction(0))
+        gain = (upper**2 / mass if mass else 0) + (moment - upper) ** 2 / (total - mass)
+        gains.append((gain, threshold))
+    best = max(gain for gain, _ in gains)
+    cut = next(threshold for gain, threshold in gains if gain == best)
+    alpha, beta = weighted_means(x, t, tuple(int(v > cut) for v in x))
+    bits = _separated(x, alpha, beta)
+    tied = sum(gain == best for gain, _ in gains) > 1 or len(gains) == 1  # of equal weights, any may be ones
+    return Optimum(alpha, beta, weighted_error(x, t, alpha, beta, bits), bits, tied)
+
+
 def floor_to_float(x: Fraction) -> float:
     """The greatest float64 that is not above x, by bisection over the ordered bit patterns."""
 

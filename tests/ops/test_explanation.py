@@ -7,9 +7,9 @@ import projection_checks as checks
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
-from strategies import bit_arrays, weights, with_known
+from strategies import bit_arrays, sample_weights, weights, with_known
 
-from bbdg_ref.spec.explanation import explain
+from bbdg_ref.ops.explanation import explain
 from bbdg_ref.spec.projection import project
 
 W = np.array([1.0, 2.0, 3.0, 100.0])
@@ -23,6 +23,18 @@ def test_errors_and_verdict_are_exact(w, data):
     alpha, beta = data.draw(st.just((p.alpha, p.beta)) | st.tuples(values, values))
     checks.check_explain(explain, w, alpha, beta, bits)
     event(f"optimal: {explain(w, alpha, beta, bits).optimal}")
+
+
+@given(w=weights(12), data=st.data())
+def test_errors_and_verdict_are_exact_with_sample_weights(w, data):
+    s = data.draw(sample_weights(w.shape))
+    p = project(w, sample_weight=s)
+    bits = data.draw(st.just(p.bits) | bit_arrays(w.shape))
+    values = st.sampled_from([p.alpha, p.beta, math.nextafter(p.alpha, 0.0), 0.0])
+    alpha, beta = data.draw(st.just((p.alpha, p.beta)) | st.tuples(values, values))
+    checks.check_explain(explain, w, alpha, beta, bits, s)
+    assert explain(w, p.alpha, p.beta, p.bits, sample_weight=s).optimal
+    event(f"optimal: {explain(w, alpha, beta, bits, sample_weight=s).optimal}")
 
 
 @with_known
@@ -69,6 +81,16 @@ def test_another_optimum_is_optimal_but_named():
 def test_without_bits_the_nearest_values_are_taken():
     assert explain(W, 2.0, 100.0).optimal
     assert not explain(W, 0.0, 1.0).optimal
+
+
+def test_sample_weights_change_what_is_optimal():
+    s = np.array([4, 1, 3, 0])
+    e = explain(W, 2.0, 100.0, sample_weight=s)
+    assert (e.optimal, e.error, e.optimal_error) == (False, 7.0, 0.75)
+    assert "alpha = 2.0, but the mean of the 3 weights with bit 0 is 1.875" in e.message
+    assert "beta" not in e.message.split(";")[1]  # the value of the last weight, which does not count, is free
+    assert "other bits are better: 3 ones where there are 1" in e.message
+    assert explain(W, 1.0, 2.75, sample_weight=s).optimal
 
 
 def test_the_index_of_a_matrix_is_a_pair():

@@ -5,9 +5,11 @@ from fractions import Fraction
 
 import numpy as np
 
+from bbdg_ref.ops.exact import split_sums, weighted_split_sums
+from bbdg_ref.ops.projection import assign, project
 from bbdg_ref.spec.domain import Domain
-from bbdg_ref.spec.exact import Sums, round_float64, to_integers
-from bbdg_ref.spec.projection import Bits, Row, assign, exact_sums, solve_general
+from bbdg_ref.spec.exact import Sums, round_float64
+from bbdg_ref.spec.projection import Bits
 
 __all__ = ["Explanation", "explain"]
 
@@ -41,7 +43,14 @@ class Explanation:
     message: str
 
 
-def explain(w: np.ndarray, alpha: float, beta: float, bits: Bits | None = None) -> Explanation:
+def explain(
+    w: np.ndarray,
+    alpha: float,
+    beta: float,
+    bits: Bits | None = None,
+    *,
+    sample_weight: np.ndarray | None = None,
+) -> Explanation:
     """Say whether alpha, beta and bits are an optimum as `project` finds it, and if not, why not.
 
     Parameters
@@ -52,17 +61,27 @@ def explain(w: np.ndarray, alpha: float, beta: float, bits: Bits | None = None) 
         The domain.
     bits : array of bool, optional
         The bits; without them, the bits that `assign` gives.
+    sample_weight : array of float16, float32, float64 or integers, in the shape of ``w``, optional
+        How much each square counts, as in `project`.
 
     Returns
     -------
     Explanation
-        The verdict.
+        The verdict; O(n log n).
     """
     nearer = Nearer(assign(w, Domain(alpha, beta)), assign(w, Domain(beta, alpha)))
+    best = project(w, sample_weight=sample_weight).bits
     given = nearer.one if bits is None else bits
-    values = w.ravel().tolist()
-    best, best_bits = solve_general(values, w.size)
-    return judge(w, Given(alpha, beta, given, exact_sums(*to_integers(values), given.ravel())), nearer, best, best_bits)
+    return _judge(
+        w, Given(alpha, beta, given, _sums(w, given, sample_weight)), nearer, best, _sums(w, best, sample_weight)
+    )
+
+
+def _sums(w: np.ndarray, bits: Bits, sample_weight: np.ndarray | None) -> Sums:
+    """Return the exact sums of the weights with these bits."""
+    if sample_weight is None:
+        return split_sums(w.reshape(1, -1), bits.reshape(1, -1))[0]
+    return weighted_split_sums(w.ravel(), sample_weight.ravel(), bits.ravel())
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,37 +102,40 @@ class Nearer:
     zero: Bits
 
 
-def judge(w: np.ndarray, given: Given, nearer: Nearer, best: Row, best_bits: Bits) -> Explanation:
-    """Compare what was given with the optimum ``best`` and its bits."""
+def _judge(w: np.ndarray, given: Given, nearer: Nearer, best: Bits, best_sums: Sums) -> Explanation:
+    """Compare what was given with the optimal bits ``best``."""
     alpha, beta, sums = given.alpha, given.beta, given.sums
     error = sums.error(Fraction(alpha), Fraction(beta))
+    least = best_sums.error(*best_sums.means())
     means = sums.means()
-    right_split = sums.error(*means) == best.error
+    right_split = sums.error(*means) == least
     right_means = all(
         count == 0 or value == round_float64(mean)
         for value, mean, count in zip((alpha, beta), means, (sums.n - sums.ones, sums.ones), strict=True)
     )
     optimal = right_split and right_means
-    gap = error - best.error
+    gap = error - least
     head = (
         f"optimal: error {round_float64(error)!r}"
         if optimal
-        else f"not optimal: error {round_float64(error)!r}, least error {round_float64(best.error)!r}, "
+        else f"not optimal: error {round_float64(error)!r}, least error {round_float64(least)!r}, "
         f"gap {round_float64(gap)!r}"
     )
-    faults = _value_faults(alpha, beta, sums) + _nearer_faults(w, given, nearer)
-    faults += _bit_faults(w, given.bits, best, best_bits.reshape(w.shape), right_split)
+    faults = _value_faults(given) + _nearer_faults(w, given, nearer)
+    faults += _bit_faults(w, given.bits, best, best_sums, right_split)
     return Explanation(
         optimal,
         round_float64(error),
-        round_float64(best.error),
+        round_float64(least),
         round_float64(gap),
         "; ".join([head, *faults]),
     )
 
 
-def _value_faults(alpha: float, beta: float, sums: Sums) -> list[str]:
+def _value_faults(given: Given) -> list[str]:
     """Say what is wrong with alpha and beta, given the bits."""
+    alpha, beta, sums = given.alpha, given.beta, given.sums
+    ones = int(given.bits.sum())
     low, high = map(round_float64, sums.means())
     faults = []
     if alpha > beta:
@@ -125,9 +147,9 @@ def _value_faults(alpha: float, beta: float, sums: Sums) -> list[str]:
             f"{round_float64(exchanged)!r}"
         )
     if sums.ones < sums.n and alpha != low:
-        faults.append(f"alpha = {alpha!r}, but the mean of the {sums.n - sums.ones} weights with bit 0 is {low!r}")
+        faults.append(f"alpha = {alpha!r}, but the mean of the {given.bits.size - ones} weights with bit 0 is {low!r}")
     if sums.ones > 0 and beta != high:
-        faults.append(f"beta = {beta!r}, but the mean of the {sums.ones} weights with bit 1 is {high!r}")
+        faults.append(f"beta = {beta!r}, but the mean of the {ones} weights with bit 1 is {high!r}")
     return faults
 
 
@@ -143,17 +165,18 @@ def _nearer_faults(w: np.ndarray, given: Given, nearer: Nearer) -> list[str]:
     ]
 
 
-def _bit_faults(w: np.ndarray, bits: Bits, best: Row, best_bits: Bits, right: bool) -> list[str]:
+def _bit_faults(w: np.ndarray, bits: Bits, best: Bits, best_sums: Sums, right: bool) -> list[str]:
     """Say how the bits differ from the optimal ones; ``right`` if they are equally good."""
-    differ = bits != best_bits
+    differ = bits != best
     if not differ.any():
         return []
     where, weight, bit = _first(w, bits, differ)
+    alpha, beta = map(round_float64, best_sums.means())
     verdict = "equally good, but the tie rule takes other bits" if right else "other bits are better"
     return [
-        f"{verdict}: {best.ones} ones where there are {int(bits.sum())}, {int(differ.sum())} of {w.size} "
+        f"{verdict}: {int(best.sum())} ones where there are {int(bits.sum())}, {int(differ.sum())} of {w.size} "
         f"bits differ, first at index {where}: weight {weight} has bit {bit}; the optimum has alpha = "
-        f"{round_float64(best.alpha)!r}, beta = {round_float64(best.beta)!r}"
+        f"{alpha!r}, beta = {beta!r}"
     ]
 
 

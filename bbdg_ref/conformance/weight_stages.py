@@ -1,0 +1,110 @@
+"""The stages of the weights: projections, density, choice of bits, estimators, domains."""
+
+from .shared_fields import DX, KERNELS, TAU_PHI
+from .stage import stage
+
+__all__ = ["WEIGHT_STAGES"]
+
+_WEIGHTS = "w: numbers (any shape): the weights, of any float or integer dtype"
+_PROJECTION = """
+    alpha: float: the value of bit 0
+    beta: float: the value of bit 1
+    bits: bits (shape of w): the bit of each weight
+    threshold: float: the exact midpoint of the unrounded alpha and beta, rounded toward minus infinity
+    error: float: the squared error with the unrounded alpha and beta, rounded once
+    n_ones: int: the number of ones
+    tied: bool: whether other bits give the same error
+"""
+_SIGN_GRADIENT = """
+    dy: floats (any shape): gradient with respect to sign(x)
+    x: floats (shape of dy): input of the sign
+"""
+_LATENT = f"latent: floats {KERNELS}: latent weights"
+_SIGNS = f"s: floats {KERNELS}: signs, -1 or +1"
+_DW = f"dw: floats {KERNELS}: gradient with respect to the weights"
+_DS = f"ds: floats {KERNELS}: gradient with respect to the signs"
+_W = f"w: floats {KERNELS}: the weights"
+
+WEIGHT_STAGES = (
+    stage("project", "Nearest weights over all alpha <= beta", "exact projection", _WEIGHTS, _PROJECTION),
+    stage(
+        "project_k", "Nearest weights with exactly k ones", "exact projection",
+        _WEIGHTS + "\nk: int: the number of ones", _PROJECTION,
+    ),
+    stage("project_symmetric", "Nearest weights over {-a, +a}", "exact projection", _WEIGHTS, _PROJECTION),
+    stage("project_zero", "Nearest weights over {0, beta}", "exact projection", _WEIGHTS, _PROJECTION),
+    stage(
+        "project_weighted", "Nearest weights, each square times a sample weight", "exact projection",
+        _WEIGHTS + "\nsample_weight: numbers (shape of w): how much each square counts, 0 or more", _PROJECTION,
+    ),
+    stage(
+        "fit_domain", "Best domain for given bits", "exact projection",
+        _WEIGHTS + "\nbits: bits (shape of w): the bit of each weight",
+        "alpha: float: mean of the zeros\nbeta: float: mean of the ones; a missing class takes the other's mean",
+    ),
+    stage(
+        "assign", "Nearest value of a given domain", "domain projection",
+        _WEIGHTS + "\nalpha: float: the value of bit 0\nbeta: float: the value of bit 1, perhaps below alpha",
+        "bits: bits (shape of w): the bit of the nearest value; a tie gives bit 0",
+    ),
+    stage(
+        "density_penalty", "Penalty on density above a limit, and its push", "density",
+        """
+        ones: int: ones of all binary layers
+        total: int: weights of all binary layers
+        limit: float: the expected connections EC
+        gamma: float: share of the whole loss
+        loss: float: task loss
+        dead_zone: float: excess up to which there is no penalty
+        slope: float: derivative given to the bit of a weight, 1/2 or 1
+        """,
+        """
+        value: float: the penalty
+        multiplier: float: lambda
+        excess: float: max(ones / total - limit, 0)
+        push: float: the gradient added to every latent weight, multiplier * slope / total
+        """,
+    ),
+    stage(
+        "select_top_k", "The k largest latent weights become ones", "pruning",
+        "latent: floats (any shape): latent weights\nk: int: the number of ones",
+        "bits: bits (shape of latent): the ones\nthreshold: float: the value about which the estimator is centred",
+    ),
+    stage(
+        "sign_bits", "The bit of a number", "estimators",
+        "x: floats (any shape): numbers", "bits: bits (shape of x): x > 0",
+    ),
+    stage(
+        "sign", "The sign of a number, never 0", "estimators",
+        "x: floats (any shape): numbers", "y: floats (shape of x): +1 where x > 0, else -1",
+    ),
+    stage("clipped_ste_backward", "Clipped straight-through estimator", "estimators", _SIGN_GRADIENT, DX),
+    stage(
+        "ede_backward", "Error decay estimator", "estimators",
+        _SIGN_GRADIENT + "t: float: steepness\nk: float: scale", DX,
+    ),
+    stage("quadratic_backward", "Derivative of the piecewise quadratic", "estimators", _SIGN_GRADIENT, DX),
+    stage(
+        "ede_schedule", "Parameters of the error decay estimator in one epoch", "estimators",
+        "epoch: int: from 0\nepochs: int: how many there are", "t: float: steepness\nk: float: scale",
+    ),
+    stage("bipolar_weights", "Weights in {-1, +1}", "weights", f"{_LATENT}\n{_SIGNS}", _W),
+    stage(
+        "bipolar_weights_backward", "Gradient of weights in {-1, +1}", "weights", f"{_DW}\n{_LATENT}\n{_SIGNS}", _DS
+    ),
+    stage("symmetric_weights", "Weights in {-a, +a}, a per filter", "weights", f"{_LATENT}\n{_SIGNS}", _W),
+    stage(
+        "symmetric_weights_backward", "Gradient of weights in {-a, +a}", "weights", f"{_DW}\n{_LATENT}\n{_SIGNS}", _DS
+    ),
+    stage("general_weights", "Weights tau s + phi", "weights", _SIGNS + TAU_PHI, _W),
+    stage(
+        "general_weights_backward", "Gradients of weights tau s + phi", "weights", f"{_DW}\n{_SIGNS}{TAU_PHI}",
+        _DS + "\ndtau: floats (): gradient with respect to tau\ndphi: floats (): gradient with respect to phi",
+    ),
+    stage("closed_form_weights", "Weights at the conditional means", "weights", f"{_LATENT}\n{_SIGNS}", _W),
+    stage(
+        "closed_form_weights_backward", "Gradients of weights at the conditional means", "weights",
+        f"{_DW}\n{_LATENT}\n{_SIGNS}",
+        f"{_DS}\ndlatent: floats {KERNELS}: gradient through the means, at fixed signs",
+    ),
+)  # fmt: skip

@@ -1,0 +1,575 @@
+"""A worked port of the method to PyTorch, checked by the conformance kit.
+
+python -m bbdg_ref.conformance run examples/ports/torch_port.py --xfail examples/ports/torch_port.xfail
+
+Nothing of bbdg_ref is used. Gradients come from autograd wherever there is a real derivative; those that the method
+defines otherwise (the sign's estimators) are `torch.autograd.Function`s. The projection sorts in torch and adds up in
+Python's integers: float64 sums lose the optimum under a common offset, which the vectors show.
+"""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+torch.set_num_threads(1)
+
+
+def t(array: np.ndarray) -> Tensor:
+    """Return a tensor with a copy of an array."""
+    return torch.from_numpy(np.array(array))
+
+
+def parameter(array: np.ndarray | float) -> Tensor:
+    """Return a tensor whose gradient will be asked for."""
+    return torch.as_tensor(np.array(array)).requires_grad_()
+
+
+def pair(sizes: np.ndarray) -> tuple[int, int]:
+    return int(sizes[0]), int(sizes[1])
+
+
+def arrays(**tensors: Tensor) -> dict[str, np.ndarray]:
+    return {name: tensor.detach().numpy() for name, tensor in tensors.items()}
+
+
+def gradients(y: Tensor, dy: np.ndarray, **inputs: Tensor) -> dict[str, np.ndarray]:
+    """Return the gradients with respect to the inputs, as d<name>."""
+    found = torch.autograd.grad(y, list(inputs.values()), t(dy))
+    return {f"d{name}": grad.numpy() for name, grad in zip(inputs, found, strict=True)}
+
+
+# ------------------------------------------------------------------------------------------------------ projection
+# A float is an integer times a power of two, so rationals hold every sum exactly; each result is rounded once.
+
+
+def sort(w: np.ndarray, *, descending: bool = True) -> list[int]:
+    """Return the flat indices in the order of the weights, those of equal weights in their own."""
+    flat = w.reshape(-1)
+    if flat.dtype == np.uint64:  # torch does not sort these: shift them into int64, which keeps their order
+        flat = (flat ^ np.uint64(1 << 63)).view(np.int64)
+    keys = t(flat.astype(np.float64 if flat.dtype.kind == "f" else np.int64))
+    return torch.sort(keys, descending=descending, stable=True).indices.tolist()
+
+
+def exact(w: np.ndarray) -> list[Fraction]:
+    return [Fraction(value) for value in w.reshape(-1).tolist()]
+
+
+def rounded(x: Fraction) -> float:
+    try:
+        return float(x)
+    except OverflowError:
+        return math.inf if x > 0 else -math.inf
+
+
+def rounded_down(x: Fraction) -> float:
+    nearest = rounded(x)
+    return nearest if nearest <= x else math.nextafter(nearest, -math.inf)
+
+
+def result(w: np.ndarray, ones: list[int], alpha: Fraction, beta: Fraction, tied: bool, sample_weight=None) -> dict:
+    """Return all about a projection whose ones have these flat indices."""
+    bits = torch.zeros(w.size, dtype=torch.bool)
+    bits[torch.tensor(ones, dtype=torch.int64)] = True
+    nearest = (beta if bit else alpha for bit in bits.tolist())
+    share = [1] * w.size if sample_weight is None else exact(sample_weight)
+    error = sum(m * (v - value) ** 2 for m, v, value in zip(share, exact(w), nearest, strict=True))
+    return {
+        "alpha": rounded(alpha), "beta": rounded(beta), "bits": bits.reshape(w.shape).numpy(),
+        "threshold": rounded_down((alpha + beta) / 2), "error": rounded(error), "n_ones": len(ones), "tied": tied,
+    }  # fmt: skip
+
+
+def means(w: np.ndarray, ones: list[int]) -> tuple[Fraction, Fraction]:
+    """Return alpha and beta, the means of zeros and ones; a missing class takes the other's."""
+    v = exact(w)
+    n, k, total, chosen = len(v), len(ones), sum(v), sum(v[i] for i in ones)
+    if k in (0, n):
+        return Fraction(total, n), Fraction(total, n)
+    return Fraction(total - chosen) / (n - k), Fraction(chosen) / k
+
+
+def splits(w: np.ndarray, order: list[int], k: int) -> bool:
+    """Return whether only some of equal weights are ones."""
+    flat = w.reshape(-1)
+    return 0 < k < len(order) and bool(flat[order[k - 1]] == flat[order[k]])
+
+
+def project(w):
+    v, order = exact(w), sort(w)
+    n, total = len(v), sum(v)
+    gains, s = [Fraction(0)] * (n + 1), Fraction(0)  # with one class only, k = 0 and k = n, nothing is gained
+    for k in range(1, n):
+        s += v[order[k - 1]]
+        gains[k] = (n * s - k * total) ** 2 / (k * (n - k))  # n times what the error falls by
+    k = gains.index(max(gains))  # the first: the fewest ones
+    return result(w, order[:k], *means(w, order[:k]), gains.count(gains[k]) > 1 or splits(w, order, k))
+
+
+def project_k(w, k):
+    order = sort(w)
+    return result(w, order[:k], *means(w, order[:k]), splits(w, order, k))
+
+
+def project_symmetric(w):
+    v = exact(w)
+    ones = [i for i, value in enumerate(v) if value > 0]
+    a = sum(map(abs, v), Fraction(0)) / len(v)
+    return result(w, ones, -a, a, 0 in v)
+
+
+def project_zero(w):
+    v, down, up = exact(w), sort(w), sort(w, descending=False)
+    best, beta, ones, tied = Fraction(0), Fraction(0), [], False
+    sums = {1: Fraction(0), -1: Fraction(0)}
+    for k in range(1, len(v) + 1):
+        for sign, order in ((1, down), (-1, up)):
+            sums[sign] += v[order[k - 1]]
+            gain = max(sign * sums[sign], 0) ** 2 / k
+            if gain > best:
+                best, beta, ones, tied = gain, sums[sign] / k, order[:k], splits(w, order, k)
+            elif gain == best:
+                tied = True
+    return result(w, ones, Fraction(0), beta, tied)
+
+
+def project_weighted(w, sample_weight):
+    v, share = exact(w), exact(sample_weight)
+    order = [i for i in sort(w) if share[i] > 0]
+    whole, total = sum(share), sum(m * x for m, x in zip(share, v, strict=True))
+    gains, mass, s = [Fraction(0)] * (len(order) + 1), Fraction(0), Fraction(0)
+    domains = [(total / whole, total / whole)] * len(gains)
+    for k in range(1, len(order)):
+        mass += share[order[k - 1]]
+        s += share[order[k - 1]] * v[order[k - 1]]
+        gains[k] = (whole * s - mass * total) ** 2 / (mass * (whole - mass))
+        domains[k] = (total - s) / (whole - mass), s / mass
+    k = gains.index(max(gains))
+    alpha, beta = domains[k]
+    ones = [i for i, x in enumerate(v) if x > (alpha + beta) / 2]  # those that do not count, too
+    return result(w, ones, alpha, beta, gains.count(gains[k]) > 1, sample_weight)
+
+
+def fit_domain(w, bits):
+    alpha, beta = means(w, np.flatnonzero(bits).tolist())
+    return {"alpha": rounded(alpha), "beta": rounded(beta)}
+
+
+def assign(w, alpha, beta):
+    middle = (Fraction(alpha) + Fraction(beta)) / 2
+    if alpha == beta:
+        nearer = [False] * w.size
+    else:
+        nearer = [(value > middle) == (beta > alpha) and value != middle for value in exact(w)]
+    return torch.tensor(nearer, dtype=torch.bool).reshape(w.shape).numpy()
+
+
+# -------------------------------------------------------------------------------------------- density and pruning
+
+
+def density_penalty(ones, total, limit, gamma, loss, dead_zone, slope):
+    excess = max(ones / total - limit, 0.0)
+    multiplier = 0.0 if excess <= dead_zone else gamma * loss / (excess * (1 - gamma))
+    push = multiplier * slope / total
+    return {"value": multiplier * excess, "multiplier": multiplier, "excess": excess, "push": push}
+
+
+def select_top_k(latent, k):
+    flat, order = latent.reshape(-1), sort(latent)
+    bits = torch.zeros(flat.size, dtype=torch.bool)
+    bits[torch.tensor(order[:k], dtype=torch.int64)] = True
+    one, zero = float(flat[order[max(k - 1, 0)]]), float(flat[order[min(k, flat.size - 1)]])
+    return {"bits": bits.reshape(latent.shape).numpy(), "threshold": zero + (one / 2 - zero / 2)}
+
+
+# ------------------------------------------------------------------------------------------------------ estimators
+
+
+def signs(x: Tensor) -> Tensor:
+    """Return +1 where x > 0, else -1: torch.sign would give 0 at 0."""
+    return torch.where(x > 0, torch.ones_like(x), -torch.ones_like(x))
+
+
+class ClippedSign(torch.autograd.Function):
+    """The sign with the derivative 1 on [-1, 1]."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return signs(x)
+
+    @staticmethod
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        return torch.where(x.abs() <= 1, dy, torch.zeros_like(dy))
+
+
+class EDESign(torch.autograd.Function):
+    """The sign with the derivative of k tanh(t x)."""
+
+    @staticmethod
+    def forward(ctx, x, steepness, scale):
+        ctx.save_for_backward(x)
+        ctx.parameters = steepness, scale
+        return signs(x)
+
+    @staticmethod
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        steepness, scale = ctx.parameters
+        return dy * (scale * steepness * (1 - torch.tanh(steepness * x) ** 2)), None, None
+
+
+class QuadraticSign(torch.autograd.Function):
+    """The sign with the derivative 2 - 2 |x| on [-1, 1)."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return signs(x)
+
+    @staticmethod
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        return torch.where((x >= -1) & (x < 1), dy * (2 - 2 * x.abs()), torch.zeros_like(dy))
+
+
+def sign_bits(x):
+    return (t(x) > 0).numpy()
+
+
+def sign(x):
+    return signs(t(x)).numpy()
+
+
+def clipped_ste_backward(dy, x):
+    x = parameter(x)
+    return gradients(ClippedSign.apply(x), dy, x=x)
+
+
+def ede_backward(dy, x, t, k):
+    x = parameter(x)
+    return gradients(EDESign.apply(x, t, k), dy, x=x)
+
+
+def quadratic_backward(dy, x):
+    x = parameter(x)
+    return gradients(QuadraticSign.apply(x), dy, x=x)
+
+
+def ede_schedule(epoch, epochs):
+    steepness = 10.0 ** (-1 + 2 * epoch / epochs)
+    return {"t": steepness, "k": max(1 / steepness, 1.0)}
+
+
+# --------------------------------------------------------------------------------------------------------- weights
+
+
+def bipolar_weights(latent, s):
+    return s
+
+
+def bipolar_weights_backward(dw, latent, s):
+    return dw
+
+
+def symmetric_scale(latent: Tensor) -> Tensor:
+    """Return mean |latent| of every filter, summed in float64."""
+    return latent.double().abs().mean(dim=tuple(range(1, latent.ndim)), keepdim=True).to(latent.dtype)
+
+
+def symmetric_weights(latent, s):
+    return (symmetric_scale(t(latent)) * t(s)).numpy()
+
+
+def symmetric_weights_backward(dw, latent, s):
+    s = parameter(s)
+    return gradients(symmetric_scale(t(latent)) * s, dw, s=s)
+
+
+def general_weights(s, tau, phi):
+    return (tau * t(s) + phi).numpy()
+
+
+def general_weights_backward(dw, s, tau, phi):
+    s, tau, phi = parameter(s.astype(np.float64)), parameter(tau), parameter(phi)
+    return gradients(tau * s + phi, dw.astype(np.float64), s=s, tau=tau, phi=phi)
+
+
+def conditional_means(latent: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+    """Return alpha and beta, the means of the latent weights with s = -1 and s = +1, in float64."""
+    latent = latent.double()
+    zeros, ones = latent[s <= 0], latent[s > 0]
+    return (zeros if len(zeros) else latent).mean(), (ones if len(ones) else latent).mean()
+
+
+def closed_form_weights(latent, s):
+    latent, s = t(latent), t(s)
+    alpha, beta = conditional_means(latent, s)
+    return torch.where(s > 0, beta, alpha).to(latent.dtype).numpy()
+
+
+def closed_form_weights_backward(dw, latent, s):
+    latent, s = parameter(latent.astype(np.float64)), parameter(s.astype(np.float64))
+    alpha, beta = conditional_means(latent, s)
+    w = (beta / 2 - alpha / 2) * s + (alpha / 2 + beta / 2)
+    return gradients(w, dw.astype(np.float64), s=s, latent=latent)
+
+
+# ---------------------------------------------------------------------------------------- convolution and linear
+
+
+def conv2d(x, weight, stride, padding):
+    return F.conv2d(t(x), t(weight), stride=pair(stride), padding=pair(padding)).numpy()
+
+
+def conv2d_grad_input(dy, weight, input_size, stride, padding):
+    x = torch.zeros(len(dy), weight.shape[1], *pair(input_size), dtype=t(dy).dtype, requires_grad=True)
+    return gradients(F.conv2d(x, t(weight), stride=pair(stride), padding=pair(padding)), dy, x=x)
+
+
+def conv2d_grad_weight(dy, x, kernel_size, stride, padding):
+    weight = torch.zeros(dy.shape[1], x.shape[1], *pair(kernel_size), dtype=t(dy).dtype, requires_grad=True)
+    return gradients(F.conv2d(t(x), weight, stride=pair(stride), padding=pair(padding)), dy, weight=weight)
+
+
+def linear(x, weight, bias):
+    return F.linear(t(x), t(weight), t(bias)).numpy()
+
+
+def linear_backward(dy, x, weight):
+    x, weight = parameter(x), parameter(weight)
+    bias = torch.zeros(weight.shape[0], dtype=weight.dtype, requires_grad=True)
+    return gradients(F.linear(x, weight, bias), dy, x=x, weight=weight, bias=bias)
+
+
+# ------------------------------------------------------------------------------------------------------ batch norm
+
+
+def batchnorm_infer(x, weight, bias, running_mean, running_var, eps):
+    return F.batch_norm(t(x), t(running_mean), t(running_var), t(weight), t(bias), eps=eps).numpy()
+
+
+def batchnorm_train(x, weight, bias, eps):
+    x = t(x)
+    axes = tuple(axis for axis in range(x.ndim) if axis != 1)
+    var, mean = torch.var_mean(x, dim=axes, correction=0)
+    y = F.batch_norm(x, None, None, t(weight), t(bias), training=True, eps=eps)
+    return arrays(y=y, mean=mean, var=var)
+
+
+def batchnorm_backward(dy, x, weight, mean, var, eps):
+    x, weight = parameter(x), parameter(weight)
+    bias = torch.zeros_like(weight, requires_grad=True)
+    y = F.batch_norm(x, None, None, weight, bias, training=True, eps=eps)
+    return gradients(y, dy, x=x, weight=weight, bias=bias)
+
+
+def running_update(running_mean, running_var, mean, var, count, momentum):
+    new_mean = torch.lerp(t(running_mean), t(mean), momentum)
+    new_var = torch.lerp(t(running_var), t(var) * (count / (count - 1)), momentum)
+    return arrays(new_mean=new_mean, new_var=new_var)
+
+
+# ------------------------------------------------------------------------------------------------------ activation
+
+
+def hardtanh(x):
+    return F.hardtanh(t(x)).numpy()
+
+
+def hardtanh_backward(dy, x):
+    x = parameter(x)
+    return gradients(F.hardtanh(x), dy, x=x)
+
+
+def prelu(x, slope):
+    return F.prelu(t(x), t(slope)).numpy()
+
+
+def prelu_backward(dy, x, slope):
+    x, slope = parameter(x), parameter(slope)
+    return gradients(F.prelu(x, slope), dy, x=x, slope=slope)
+
+
+def shifted(x: Tensor, bias: Tensor) -> Tensor:
+    return x + bias.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def channel_bias(x, bias):
+    return shifted(t(x), t(bias)).numpy()
+
+
+def channel_bias_backward(dy):
+    bias = torch.zeros(dy.shape[1], dtype=t(dy).dtype, requires_grad=True)
+    return gradients(shifted(torch.zeros_like(t(dy)), bias), dy, bias=bias)
+
+
+# --------------------------------------------------------------------------------------------- pooling and shortcut
+
+
+def maps(dy: np.ndarray, input_size: np.ndarray, channels: int | None = None) -> Tensor:
+    """Return zero maps of the size of an input, for functions whose gradient does not depend on it."""
+    count = dy.shape[1] if channels is None else channels
+    return torch.zeros(len(dy), count, *pair(input_size), dtype=t(dy).dtype, requires_grad=True)
+
+
+def avg_pool2d(x, size, stride):
+    return F.avg_pool2d(t(x), pair(size), stride=pair(stride)).numpy()
+
+
+def avg_pool2d_backward(dy, input_size, size, stride):
+    x = maps(dy, input_size)
+    return gradients(F.avg_pool2d(x, pair(size), stride=pair(stride)), dy, x=x)
+
+
+def global_avg_pool(x):
+    return t(x).mean(dim=(2, 3)).numpy()
+
+
+def global_avg_pool_backward(dy, input_size):
+    x = maps(dy, input_size)
+    return gradients(x.mean(dim=(2, 3)), dy, x=x)
+
+
+def max_pool2d(x, size, stride, padding):
+    geometry = {"stride": pair(stride), "padding": pair(padding)}
+    y, argmax = F.max_pool2d(t(x), pair(size), return_indices=True, **geometry)
+    return arrays(y=y, argmax=argmax)
+
+
+def max_pool2d_backward(dy, argmax, input_size):
+    height, width = pair(input_size)
+    dx = torch.zeros(*dy.shape[:2], height * width, dtype=t(dy).dtype)
+    dx.scatter_add_(2, t(argmax).long().flatten(2), t(dy).flatten(2))
+    return dx.reshape(*dy.shape[:2], height, width).numpy()
+
+
+def shortcut(x: Tensor, out_channels: int, stride: tuple[int, int]) -> Tensor:
+    """Return every stride-th pixel, with half of the added channels (rounded down) before those of x."""
+    added = out_channels - x.shape[1]
+    return F.pad(x[:, :, :: stride[0], :: stride[1]], (0, 0, 0, 0, added // 2, added - added // 2))
+
+
+def stride_and_pad(x, out_channels, stride):
+    return shortcut(t(x), out_channels, pair(stride)).numpy()
+
+
+def stride_and_pad_backward(dy, in_channels, input_size, stride):
+    x = maps(dy, input_size, in_channels)
+    return gradients(shortcut(x, dy.shape[1], pair(stride)), dy, x=x)
+
+
+# --------------------------------------------------------------------------------------------------- loss and Adam
+
+
+def mixup_targets(first, second, lam):
+    return (lam * t(first) + (1 - lam) * t(second)).numpy()
+
+
+def smooth_targets(targets, epsilon):
+    return ((1 - epsilon) * t(targets) + epsilon / targets.shape[1]).numpy()
+
+
+def cross_entropy(logits, targets):
+    return F.cross_entropy(t(logits), t(targets)).item()
+
+
+def cross_entropy_backward(logits, targets):
+    logits = parameter(logits)
+    loss = F.cross_entropy(logits, t(targets))
+    return gradients(loss, np.ones((), np.asarray(targets).dtype), logits=logits)
+
+
+def adam_steps(value, grads, learning_rate, beta1, beta2, eps):
+    value = parameter(value)
+    optimizer = torch.optim.Adam([value], lr=learning_rate, betas=(beta1, beta2), eps=eps)
+    for grad in grads:
+        value.grad = t(grad)
+        optimizer.step()
+    state = optimizer.state[value]
+    return arrays(value=value, first_moment=state["exp_avg"], second_moment=state["exp_avg_sq"])
+
+
+# ------------------------------------------------------------------------------------- packing and binary convolution
+
+
+def pack_bits(bits):
+    count = -(-bits.shape[-1] // 64)
+    padded = F.pad(t(bits), (0, 64 * count - bits.shape[-1])).long()
+    words = (padded.reshape(*bits.shape[:-1], count, 64) << torch.arange(64)).sum(dim=-1)
+    return words.numpy().view(np.uint64)
+
+
+def unpack_bits(words, count):
+    bits = (t(words.view(np.int64))[..., None] >> torch.arange(64)) & 1
+    return bits.flatten(-2)[..., :count].bool().numpy()
+
+
+def pack_kernels(bits):
+    return pack_bits(bits.transpose(0, 2, 3, 1))  # (out, kernel height, kernel width, in)
+
+
+def counts(x: Tensor, bits: np.ndarray, stride: np.ndarray, padding: np.ndarray) -> dict[str, np.ndarray]:
+    """Return a * b and a * 1, exact in float64."""
+    a, geometry = signs(x.double()), {"stride": pair(stride), "padding": pair(padding)}
+    ones = F.conv2d(a, t(bits).double(), **geometry)
+    total = F.conv2d(a, torch.ones(1, *bits.shape[1:], dtype=torch.float64), **geometry)
+    return arrays(ones=ones.long(), total=total.long())
+
+
+def binary_counts(u, bits, stride, padding):
+    return counts(t(u), bits, stride, padding)
+
+
+def popcount_conv2d(x, bits, alpha, beta, stride, padding):
+    of = {name: t(count).double() for name, count in counts(t(x), bits, stride, padding).items()}
+    alpha, beta = (t(level).reshape(-1, 1, 1) for level in (alpha, beta))
+    return ((beta - alpha) * of["ones"] + alpha * of["total"]).float().numpy()
+
+
+def shared_map(x, bits, alpha, beta, stride, padding):
+    weight = torch.where(t(bits), *(t(level).reshape(-1, 1, 1, 1) for level in (beta, alpha)))
+    y = F.conv2d(signs(t(x).double()), weight, stride=pair(stride), padding=pair(padding))
+    return counts(t(x), bits, stride, padding) | arrays(y=y)
+
+
+# ---------------------------------------------------------------------------------------------------- a binary block
+
+
+def block(x, latent, tau, phi, weight, bias, eps, stride, padding, steepness=1.0, scale=1.0) -> Tensor:
+    """Return hardtanh(batch norm(conv(sign(x), tau sign(latent) + phi)) + shortcut(x))."""
+    w = (tau * EDESign.apply(latent, steepness, scale).double() + phi).to(latent.dtype)
+    z = F.conv2d(EDESign.apply(x, steepness, scale), w, stride=pair(stride), padding=pair(padding))
+    norm = F.batch_norm(z, None, None, weight, bias, training=True, eps=eps)
+    return F.hardtanh(norm + shortcut(x, len(latent), pair(stride)))
+
+
+def binary_block(x, latent, tau, phi, weight, bias, eps, stride, padding):
+    return block(t(x), t(latent), tau, phi, t(weight), t(bias), eps, stride, padding).numpy()
+
+
+def binary_block_backward(dy, x, latent, tau, phi, weight, bias, eps, stride, padding, t, k):
+    given = {"x": x, "latent": latent, "tau": tau, "phi": phi, "weight": weight, "bias": bias}
+    inputs = {name: parameter(value) for name, value in given.items()}
+    return gradients(block(**inputs, eps=eps, stride=stride, padding=padding, steepness=t, scale=k), dy, **inputs)
+
+
+# ------------------------------------------------------------------------------------------------------- evaluation
+
+
+def fold_binary(alpha, beta, weight, bias, running_mean, running_var, eps):
+    weight, bias, mean, var = (t(value).double() for value in (weight, bias, running_mean, running_var))
+    g = weight / torch.sqrt(var + eps)
+    scale, shared, shift = g * (t(beta) - t(alpha)), g * t(alpha), bias - g * mean
+    return arrays(scale=scale.float(), shared=shared.float(), shift=shift.float())
+
+
+def binary_layer(u, bits, scale, shared, shift, stride, padding):
+    of = {name: t(count).float() for name, count in counts(t(u), bits, stride, padding).items()}
+    scale, shared, shift = (t(value).reshape(-1, 1, 1) for value in (scale, shared, shift))
+    return (scale * of["ones"] + (shared * of["total"] + shift)).numpy()
