@@ -32,9 +32,9 @@ from .histogram import (
 
 Array = np.ndarray[Any, Any]
 
-LARGEST_ROW = 2**17
 MOST_BINS = 11  # bits
-LONGEST_RUN = 1024
+SHORT_RUN = 512  # numbers that are sorted by counting
+LONGEST_RUN = 2**16
 ALPHA, BETA, THRESHOLD, ERROR = 0, 1, 2, 3  # the columns of the results
 TINY = 2.0**-97  # bounds the relative error of the chains of pair operations below
 
@@ -100,11 +100,28 @@ def sort_down(run: Array, count: int, ordered: Array) -> None:
 
 
 @inlined
+def sort_long_down(run: Array) -> None:
+    """Sort from the largest to the smallest in place: Shell's method, gaps 1, 4, 13, ..."""
+    gap = 1
+    while 9 * gap < run.size:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(gap, run.size):
+            value, j = run[i], i
+            while j >= gap and run[j - gap] < value:
+                run[j] = run[j - gap]
+                j -= gap
+            run[j] = value
+        gap //= 3
+
+
+@inlined
 def best_split(run: Array, sums: Sums, n: int, scale: float, step: float) -> tuple[int, bool]:
     """Return how many of the run's numbers are ones, and whether that is proved.
 
     Everything is centred on one of the numbers, c, in integers, so that nothing cancels: with x' = x - c,
-    d_K = S'_K - K T'/n. S' and T' have a relative error of 2**-52; the sum along the run adds 2**-52 of its parts.
+    d_K = S'_K - K T'/n. S' and T' have a relative error of 2**-52; the sum along the run is kept apart, since it is
+    small, and adds 2**-52 of its parts.
     """
     centre = run[run.size // 2]
     high, low = parts(centre, scale, step)
@@ -114,14 +131,15 @@ def best_split(run: Array, sums: Sums, n: int, scale: float, step: float) -> tup
     above = np.float64(sums.above_high - sums.above * high) + np.float64(sums.above_low - sums.above * low) * unit
     mean = total / size
     ones = np.float64(sums.above)
-    d = above - ones * mean
+    start, walked = above - ones * mean, 0.0
     error = (abs(above) + abs(total)) * 2.0**-50
     best, best_error, second, chosen = -1.0, 0.0, -1.0, 0
     for i in range(run.size + 1):
         product = ones * (size - ones)
         if (i == 0 or i == run.size or run[i - 1] != run[i]) and product > 0.0:
+            d = start + walked
             value = d * d / product
-            slack = (2.0 * abs(d) + error) * error / product + value * 2.0**-50
+            slack = (2.0 * abs(d) + error) * error / product + value * 2.0**-49
             if value > best:
                 best, best_error, second, chosen = value, slack, max(second, best + best_error), i
             else:
@@ -129,8 +147,8 @@ def best_split(run: Array, sums: Sums, n: int, scale: float, step: float) -> tup
         if i < run.size:
             own_high, own_low = parts(run[i], scale, step)
             own = np.float64(own_high - high) + np.float64(own_low - low) * unit
-            d += own - mean
-            error += (abs(own) + abs(mean) + abs(d)) * 2.0**-51
+            walked += own - mean
+            error += (abs(own) + abs(mean) + abs(walked)) * 2.0**-51
             ones += 1.0
     return chosen, best - best_error > second
 
@@ -185,8 +203,12 @@ def project_row(x: Array, space: Space, out: Array) -> tuple[int, bool]:
     count = take_run(x, keys, first, last, space.run)
     if sums.rest != 0 or count > LONGEST_RUN:
         return 0, False
-    run = space.ordered[:count]
-    sort_down(space.run, count, run)
+    if count <= SHORT_RUN:
+        run = space.ordered[:count]
+        sort_down(space.run, count, run)
+    else:
+        run = space.run[:count]
+        sort_long_down(run)
     chosen, proved = best_split(run, sums, n, scale, step)
     if not proved:
         return 0, False
@@ -218,7 +240,7 @@ def project_rows(rows: Array, bits: Array, out: Array, ones: Array) -> int:
     space = Space(
         np.empty(n, np.int32),
         np.empty(n + 64, np.float32),
-        np.empty(LONGEST_RUN, np.float32),
+        np.empty(SHORT_RUN, np.float32),
         np.zeros(bins, np.int64),
         numbers[0],
         numbers[1],

@@ -50,7 +50,7 @@ def test_ordinary_rows_are_proved(n, offset):
 
 
 @needs_jit
-@pytest.mark.parametrize("n", [4608, 2**16 + 1, LARGEST])
+@pytest.mark.parametrize("n", [4608, 2**16 + 1, 2**18])
 @pytest.mark.parametrize("kind", ["normal", "skewed", "two", "outlier"])
 def test_long_rows_equal_the_sorted_route(n, kind):
     rng = np.random.default_rng([n, len(kind)])
@@ -77,6 +77,16 @@ def test_every_served_dtype_is_exactly_float32(dtype):
 def test_others_are_left_to_the_sorted_route():
     assert project_rows(np.ones((2, 3))) is None
     assert project_rows(np.ones((1, LARGEST + 1), np.float32)) is None
+
+
+@needs_jit
+@pytest.mark.slow
+def test_the_largest_row_equals_the_sorted_route():
+    rows = np.random.default_rng(3).standard_normal((1, LARGEST)).astype(np.float32)
+    fast = project_rows(rows)
+    assert fast.proved.all()
+    found, bits = ops._general_rows(rows, np.array([LARGEST]))
+    checks.same_projection(ops.project(rows, channel_axis=0), spec.assemble(found, bits, 0))
 
 
 @needs_jit
