@@ -88,7 +88,8 @@ def project(
     -----
     For K ones the optimal ones are the K largest weights. With their sum S_K and the sum T of all n weights,
     the best K has the greatest ``(n S_K - K T)**2 / (K (n - K))``; this is the optimum of one-dimensional
-    2-means. Ones and zeros lie strictly on either side of (alpha + beta)/2. O(n log n) time.
+    2-means. Ones and zeros lie strictly on either side of (alpha + beta)/2. O(n log n) time; O(n)
+    for up to two million float32, float16, int8 or int16 weights (a channel).
 
     With sample weights, n, K, S_K and T become sums of s and of s w: alpha and beta are weighted means. A whole s
     does what s copies of the weight would do; a power of two as a common factor of all s changes the error alone.

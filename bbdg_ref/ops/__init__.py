@@ -9,6 +9,8 @@ compute in one go what is a composition of its functions, which their docstrings
 from a twin         how
 ==================  ==========================================================================
 projection          float64 decides, exact integers settle what its error bound leaves open
+projection_rows     no sorting: a histogram bounds where the optimum lies; what is rounded is proved
+weighted_projection as projection, with sums that take each weight as often as its sample weight says
 conv2d              explicit vectors in Numba over channels, images on threads; signs taken in scratch memory
 sparse_conv2d       sums over the ones only, an image in each lane: time falls with the density
 packed_conv2d       planes of bits added up by carry-save adders: time falls with the density
