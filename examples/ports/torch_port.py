@@ -1,6 +1,6 @@
 """A worked port of the method to PyTorch, checked by the conformance kit.
 
-python -m bbdg_ref.conformance run examples/ports/torch_port.py --xfail examples/ports/torch_port.xfail
+python -m bbdg_ref.conformance run examples/ports/torch_port.py
 
 Nothing of bbdg_ref is used. Gradients come from autograd wherever there is a real derivative; those that the method
 defines otherwise (the sign's estimators) are `torch.autograd.Function`s. The projection sorts in torch and adds up in

@@ -13,6 +13,8 @@ from bbdg_ref.conformance.port import CannotStart, Port
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and process groups of another kind")
 
+pytestmark = pytest.mark.slow  # processes that hang on purpose
+
 
 def children() -> set[int]:
     """The processes that this one has started and not taken the end of, zombies among them."""
