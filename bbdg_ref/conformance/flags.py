@@ -58,10 +58,13 @@ FLAGS: dict[str, str] = {
     "dead_zone": "The penalty on at or below the dead zone: it starts strictly above.",
     "penalty_share": "gamma L / h instead of gamma L / (h (1 - gamma)): the penalty is the share gamma of the whole.",
     "slope": "The slope of the count's estimator, 1/2 for CIFAR and 1 for ImageNet, left out of the push.",
+    "push_sign": "The push subtracted, as if it were a step: it is part of the gradient, positive, so that a step "
+    "lowers the latent weights.",
     # Estimators
     "corner": "A corner of a piecewise function on the wrong side: |x| = 1, or 0, or the floats next to them.",
     "estimator_scale": "EDE without k, or without t: its slope at 0 is k t.",
     "estimator_saturation": "1 - tanh^2 far out: it must fall to 0, not to NaN or a negative number.",
+    "outside": "An estimator that goes on where it is 0, beyond -1 and 1: 2 - 2 |x| turns negative there.",
     "schedule_end": "t = 10^(-1 + 2 e / (E - 1)): the last epoch is E - 1 and never reaches t = 10.",
     "scale_floor": "k = 1/t below 1: k = max(1/t, 1).",
     # Convolution and pooling
@@ -98,6 +101,7 @@ FLAGS: dict[str, str] = {
     "lost.",
     "rounding_order": "The folded expression in another order, in float64, or with a fused multiply-add: every product "
     "and sum is rounded to float32 once.",
+    "folded_shift": "The shift folded in the wrong order: it is bias - g mean, not g (bias - mean).",
     # Normalization, loss, optimizer, block
     "population_variance": "Population and sample variance exchanged: normalization divides by m, the running "
     "variance is made unbiased by m / (m - 1).",

@@ -23,6 +23,11 @@ def _corners(dtype: npt.DTypeLike) -> Floats:
     return np.array([-2, -1, -0.5, -0.25, -0.0, 0, 0.25, 0.5, 1, 2, *around], dtype)
 
 
+def _outside() -> Floats:
+    """Return numbers beyond -1 and 1, infinities at the end."""
+    return np.array([-1e30, -40, -2, -1.25, 1.25, 2, 40, 1e30, -np.inf, np.inf], np.float32)
+
+
 def _bits(x: Floats) -> Expected:
     return Expected({"x": x}, {"bits": estimators.sign_bits(x)})
 
@@ -97,6 +102,13 @@ def clipped_ste_corners_float64() -> Expected:
     return _backward(estimators.clipped_ste_backward, _powers(x.size).astype(np.float64), x)
 
 
+@case("clipped_ste_backward", "outside", "huge_values")
+def clipped_ste_outside() -> Expected:
+    """Far beyond -1 and 1, up to the infinities, the gradient is 0."""
+    x = _outside()
+    return _backward(estimators.clipped_ste_backward, _powers(x.size), x)
+
+
 @case("clipped_ste_backward", "generic")
 def clipped_ste_map() -> Expected:
     """A map that looks normal: a third of it lies outside [-1, 1]."""
@@ -115,6 +127,13 @@ def quadratic_corners_float64() -> Expected:
     """The same corners in float64."""
     x = _corners(np.float64)
     return _backward(estimators.quadratic_backward, _powers(x.size).astype(np.float64), x)
+
+
+@case("quadratic_backward", "outside")
+def quadratic_outside() -> Expected:
+    """Beyond -1 and 1 the gradient is 0, not negative."""
+    x = _outside()[:-2]
+    return _backward(estimators.quadratic_backward, _powers(x.size), x)
 
 
 @case("quadratic_backward", "corner", "generic")

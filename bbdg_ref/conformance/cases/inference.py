@@ -59,6 +59,13 @@ def fold_binary_common_offset() -> Expected:
     return _fold(np.array([2.0**26]), np.array([2.0**26 + 0.5]), one, 0 * one, 0 * one, 3 * one, 1.0)
 
 
+@case("fold_binary", "folded_shift", "eps")
+def fold_binary_shift() -> Expected:
+    """g = 1/2, bias 3 and running mean 8: the shift is 3 - 8/2 = -1."""
+    one = np.ones(1, np.float32)
+    return _fold(np.array([-0.25]), np.array([0.75]), one, 3 * one, 8 * one, 3 * one, 1.0)
+
+
 @case("fold_binary", "generic")
 def fold_binary_layer() -> Expected:
     """Eight channels with the domain {-0.0123, 0.0871} and eps = 1e-5."""

@@ -89,6 +89,12 @@ def density_penalty_no_dead_zone() -> Expected:
     return _penalty(128, 1024, 0.125, 0.5, 2.0, dead_zone=0.0)
 
 
+@case("density_penalty", "push_sign", "slope")
+def density_penalty_pushes_down() -> Expected:
+    """Every connection is a one and the limit is 0: the push is positive, for a step goes against the gradient."""
+    return _penalty(64, 64, 0.0, 0.5, 4.0)
+
+
 @case("density_penalty", "zero")
 def density_penalty_gamma_zero() -> Expected:
     """gamma = 0 switches the penalty off; the excess is told all the same."""

@@ -314,6 +314,13 @@ def assign_midpoint_between_floats() -> Expected:
     return _assign(np.array([1.0, above]), 1.0, above)
 
 
+@case("assign", "midpoint_rounding")
+def assign_midpoint_rounds_up() -> Expected:
+    """The two floats above 1: the midpoint rounds to the larger, which is nearest to itself all the same."""
+    below, above = (1.0 + steps * 2.0**-52 for steps in (1, 2))
+    return _assign(np.array([above, below]), below, above)
+
+
 @case("assign", "midpoint_rounding", "subnormal")
 def assign_midpoint_underflows() -> Expected:
     """{0, the smallest subnormal}: half of it underflows, but it lies above the midpoint."""
