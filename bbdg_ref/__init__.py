@@ -29,11 +29,14 @@ from .projection import (
     project_symmetric,
     project_zero,
 )
+from .projection_chunks import ChunkedProjection, project_chunks
 
 __all__ = [
     "Domain",
     "Projection",
     "project",
+    "project_chunks",
+    "ChunkedProjection",
     "project_k",
     "project_symmetric",
     "project_zero",

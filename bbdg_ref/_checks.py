@@ -11,7 +11,18 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["axis", "bits", "counts", "fraction", "integer", "message", "real_array", "real_number", "sample_weight"]
+__all__ = [
+    "axis",
+    "bits",
+    "counts",
+    "fraction",
+    "integer",
+    "message",
+    "not_finite",
+    "real_array",
+    "real_number",
+    "sample_weight",
+]
 
 REAL = "a non-empty array of finite real numbers (float16, float32, float64 or integers)"
 KIND_NAMES = {
@@ -60,8 +71,8 @@ def _all_finite(array: np.ndarray) -> bool:
     return all(np.isfinite(flat[start : start + piece]).all() for start in range(0, flat.size, piece))
 
 
-def real_array(function: str, argument: str, value: object) -> np.ndarray:
-    """Return ``value`` as a native array of float16/32/64 or integers, non-empty and finite."""
+def real_array(function: str, argument: str, value: object, finite: bool = True) -> np.ndarray:
+    """Return ``value`` as a native array of float16/32/64 or integers, non-empty and (if that is asked for) finite."""
     array = _as_array(function, argument, value, REAL)
     if array.size == 0:  # before the dtype: an empty list has a dtype by accident only
         got = f"an empty array of shape {array.shape}"
@@ -72,11 +83,15 @@ def real_array(function: str, argument: str, value: object) -> np.ndarray:
         raise TypeError(message(function, argument, REAL, got, "convert it, for example with x.astype(np.float64)"))
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    if array.dtype.kind == "f":
-        if not _all_finite(array):
-            got = f"{array.dtype} of shape {array.shape}, {_first_bad(array, ~np.isfinite(array))}"
-            raise ValueError(message(function, argument, REAL, got, "remove or replace NaN and infinity"))
+    if finite and array.dtype.kind == "f" and not _all_finite(array):
+        raise not_finite(function, argument, array)
     return array
+
+
+def not_finite(function: str, argument: str, array: np.ndarray) -> ValueError:
+    """Return the error for floats that are not all finite."""
+    got = f"{array.dtype} of shape {array.shape}, {_first_bad(array, ~np.isfinite(array))}"
+    return ValueError(message(function, argument, REAL, got, "remove or replace NaN and infinity"))
 
 
 def bits(function: str, argument: str, value: object, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:

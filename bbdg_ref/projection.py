@@ -88,8 +88,8 @@ def project(
     -----
     For K ones the optimal ones are the K largest weights. With their sum S_K and the sum T of all n weights,
     the best K has the greatest ``(n S_K - K T)**2 / (K (n - K))``; this is the optimum of one-dimensional
-    2-means. Ones and zeros lie strictly on either side of (alpha + beta)/2. O(n log n) time; O(n)
-    for up to two million float32, float16, int8 or int16 weights (a channel).
+    2-means. Ones and zeros lie strictly on either side of (alpha + beta)/2. O(n) time, in less than 64 MB beyond
+    the weights and the result; with a limit or sample weights O(n log n), in O(n) memory.
 
     With sample weights, n, K, S_K and T become sums of s and of s w: alpha and beta are weighted means. A whole s
     does what s copies of the weight would do; a power of two as a common factor of all s changes the error alone.
@@ -114,8 +114,14 @@ def project(
     >>> p.alpha, p.beta, p.bits, p.error
     (1.0, 2.75, array([False,  True,  True,  True]), 0.75)
     """
-    x = _checks.real_array("project", "w", w)
+    plain = max_ones is None and sample_weight is None
+    x = _checks.real_array("project", "w", w, finite=not plain)  # without them, NaN is found on the way
     axis = _checks.axis("project", "channel_axis", channel_axis, x.ndim)
+    if plain:
+        try:
+            return ops.project(x, channel_axis=axis)
+        except ops.NotFinite:
+            raise _checks.not_finite("project", "w", x) from None
     if sample_weight is not None:
         if max_ones is not None:
             mend = "leave one of the two out: the best bits within a limit need not be those of the largest weights"

@@ -26,8 +26,9 @@ from .vectors import INDEX, pointer
 Array = np.ndarray[Any, Any]
 
 KEY_BITS = 31
-COUNT = 42  # the count of a bin stands above this bit, the sum of its keys' lower bits below it:
-MOST = 2**22 - 1  # so many keys fit into one table, if their lower bits are at most 20
+COUNT = 42  # the count of a bin stands above this bit, the sum of its keys' lower bits (at most 20) below it;
+SHORT = 2**16  # of up to so many keys, not all in one bin, the sums of whole keys have room too, and are faster:
+SHORT_COUNT = 47
 SLACK = 2.0  # how far two values of g may be off together, with room
 ROUNDING = 1.0 - 2.0**-40  # covers the rounding of g in float64, with room
 
@@ -46,12 +47,19 @@ def make_keys(x: Array, low: float, scale: float, keys: Array) -> None:
 
 
 @inlined
-def tally(keys: Array, shift: int, table: Array) -> None:
-    """Add the keys to the table of packed counts and sums: bin = key >> shift."""
+def tally(keys: Array, shift: int, table: Array) -> int:
+    """Add the keys to the table of packed counts and sums, bin = key >> shift; return the place of the counts."""
+    if keys.size <= SHORT:
+        one = np.int64(1) << np.int64(SHORT_COUNT)
+        for i in range(keys.size):
+            short = np.uint32(keys[i])
+            table[np.uint64(short >> np.uint32(shift))] += one + np.int64(np.uint64(short))
+        return SHORT_COUNT
     one, mask = np.int64(1) << np.int64(COUNT), (np.int64(1) << np.int64(shift)) - np.int64(1)
     for i in range(keys.size):
         key = np.int64(keys[i])
         table[np.uint64(key >> np.int64(shift))] += one | (key & mask)
+    return COUNT
 
 
 @inlined
@@ -62,19 +70,21 @@ def square_over(d: float, ones: float, n: float) -> float:
 
 
 @inlined
-def descend(table: Array, shift: int, ones: Array, sums: Array) -> None:
+def descend(table: Array, shift: int, place: int, ones: Array, sums: Array) -> None:
     """Write the number of keys from bin j upwards, and the sum of their y', at j; clear the table.
 
-    ``ones`` and ``sums`` have one element more than there are bins, for the split above all of them.
+    ``place`` is that of the counts. ``ones`` and ``sums`` have one element more than there are bins, for the split
+    above all of them.
     """
-    mask = (np.int64(1) << np.int64(COUNT)) - np.int64(1)
+    mask = (np.int64(1) << np.int64(place)) - np.int64(1)
+    left_out = np.int64(place == COUNT) << np.int64(shift)  # what a bin's number adds to its keys, if it is not summed
     count, total = np.int64(0), np.int64(0)
     ones[table.size], sums[table.size] = 0.0, 0.0
     for j in range(table.size - 1, -1, -1):
         word = table[j]
-        own = word >> np.int64(COUNT)
+        own = word >> np.int64(place)
         count += own
-        total += 2 * ((word & mask) + ((own * np.int64(j)) << np.int64(shift))) + own
+        total += 2 * ((word & mask) + own * np.int64(j) * left_out) + own
         ones[j] = np.float64(count)
         sums[j] = 0.5 * np.float64(total)
         table[j] = 0
@@ -112,9 +122,9 @@ def greatest(values: Array) -> float:
 
 
 @inlined
-def least_reach(best: float, slack: float) -> float:
+def least_reach(best: float) -> float:
     """Return what the reach of a bin must attain for the bin to hold the optimum, if g^2 = best is seen."""
-    least = math.sqrt(best) * ROUNDING - slack
+    least = math.sqrt(best) * ROUNDING - SLACK
     return least * least * ROUNDING if least > 0.0 else 0.0
 
 

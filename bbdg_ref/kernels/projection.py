@@ -18,7 +18,6 @@ from .double_double import floor_of, pair_over, pair_product, pair_sum, rounds_t
 from .fixed_point import Sums, level_for, parts, sums_above
 from .histogram import (
     KEY_BITS,
-    SLACK,
     descend,
     extremes,
     greatest,
@@ -66,10 +65,10 @@ def find_run(keys: Array, shift: int, space: Space) -> tuple[int, int]:
     """Return the least and the greatest key of the run that holds every optimal split."""
     bins = 1 << (KEY_BITS - shift)
     ones, sums, reach = space.ones[: bins + 1], space.sums[: bins + 1], space.reach[:bins]
-    tally(keys, shift, space.table[:bins])
-    descend(space.table[:bins], shift, ones, sums)
+    place = tally(keys, shift, space.table[:bins])
+    descend(space.table[:bins], shift, place, ones, sums)
     mark_bins(ones, sums, shift, ones[0], sums[0] / ones[0], space.edges[: bins + 1], reach)
-    least = least_reach(greatest(space.edges[:bins]), SLACK)
+    least = least_reach(greatest(space.edges[:bins]))
     first, last = 0, bins - 1
     while reach[first] < least:
         first += 1
@@ -189,6 +188,8 @@ def project_row(x: Array, space: Space, out: Array) -> tuple[int, bool]:
     """Project one row; return the number of ones and whether all is proved."""
     n = x.size
     low, high = extremes(x)
+    if not high - low < math.inf:
+        return 0, False  # NaN or infinity
     if low == high:
         low += 0.0  # 0, also where the least number is -0.0
         out[ALPHA], out[BETA], out[THRESHOLD], out[ERROR] = low, low, low, 0.0

@@ -10,6 +10,7 @@ from a twin         how
 ==================  ==========================================================================
 projection          float64 decides, exact integers settle what its error bound leaves open
 projection_rows     no sorting: a histogram bounds where the optimum lies; what is rounded is proved
+projection_passes   no sorting: exact counts and sums by the upper bits, in passes and in bounded memory
 weighted_projection as projection, with sums that take each weight as often as its sample weight says
 conv2d              explicit vectors in Numba over channels, images on threads; signs taken in scratch memory
 sparse_conv2d       sums over the ones only, an image in each lane: time falls with the density
@@ -106,6 +107,7 @@ from .batchnorm import (
     batchnorm_infer,
     batchnorm_train,
 )
+from .chunks import boxes, show_chunks, show_dask, slices
 from .clipped_norm import ClippedNormGradients, clipped_norm_backward, clipped_norm_train
 from .conv2d import (
     conv2d,
@@ -122,6 +124,7 @@ from .estimators import (
 from .explanation import Explanation, explain
 from .packed_conv2d import packed_kernels_take, popcount_conv2d
 from .packing import pack_bits, pack_kernels, pack_signs, unpack_bits, unpack_kernels
+from .passes import Changed, NotFinite, Show
 from .projection import (
     assign,
     fit_domain,
@@ -130,6 +133,7 @@ from .projection import (
     project_symmetric,
     project_zero,
 )
+from .projection_passes import best_split, write_bits
 from .pruning import select_top_k
 from .shortcut import add_to, stride_and_pad, stride_and_pad_backward
 from .sparse_conv2d import two_valued_grad_input
@@ -139,15 +143,18 @@ __all__ = [
     "AdamUpdate",
     "BatchNormForward",
     "BatchNormGradients",
+    "Changed",
     "ClippedNormGradients",
     "DensityPenalty",
     "EDEParameters",
     "Explanation",
     "LinearGradients",
     "MaxPoolForward",
+    "NotFinite",
     "PReLUGradients",
     "RunningStatistics",
     "Selection",
+    "Show",
     "WeightGradients",
     "above_to_at_least",
     "adam",
@@ -159,14 +166,16 @@ __all__ = [
     "batchnorm_backward",
     "batchnorm_infer",
     "batchnorm_train",
+    "best_split",
     "bipolar_weights",
     "bipolar_weights_backward",
     "bits_at_least_zero",
+    "boxes",
     "channel_bias",
     "channel_bias_backward",
-    "clipped_ste_backward",
     "clipped_norm_backward",
     "clipped_norm_train",
+    "clipped_ste_backward",
     "closed_form_weights",
     "closed_form_weights_backward",
     "conditional_means",
@@ -212,9 +221,12 @@ __all__ = [
     "running_update",
     "select_positive",
     "select_top_k",
+    "show_chunks",
+    "show_dask",
     "sign",
-    "sign_conv2d_grad_weight",
     "sign_bits",
+    "sign_conv2d_grad_weight",
+    "slices",
     "smooth_targets",
     "stride_and_pad",
     "stride_and_pad_backward",
@@ -224,4 +236,5 @@ __all__ = [
     "two_valued_grad_input",
     "unpack_bits",
     "unpack_kernels",
+    "write_bits",
 ]

@@ -1,5 +1,9 @@
 """The faster twin of `spec.projection`: decide in float64 with an error bound, settle what is left exactly.
 
+`project` without a limit goes one of three ways: rows of up to two million numbers that are float32 exactly to compiled
+code (`projection_rows`), others of more than `projection_rows.SORTED` numbers in passes (`projection_passes`). What is
+left, and everything else here, is sorted:
+
 1. Sort each channel.
 2. In float64, compute the objective of every number of ones K together with a bound on its rounding error.
    Only those K whose objective may reach the best one stay: usually one.
@@ -16,7 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bbdg_ref.ops.exact import PrefixSums, prefix_sums, split_sums
-from bbdg_ref.ops.projection_rows import FastRows, project_rows
+from bbdg_ref.ops.passes import NotFinite
+from bbdg_ref.ops.projection_passes import project_in_passes
+from bbdg_ref.ops.projection_rows import SORTED, TOGETHER, Answers, longest_row, project_rows
 from bbdg_ref.ops.weighted_projection import project_weighted
 from bbdg_ref.spec.domain import Domain, channels
 from bbdg_ref.spec.exact import Sums, floor_float64
@@ -225,40 +231,70 @@ def project(
     Parameters
     ----------
     w, channel_axis, max_ones, sample_weight
-        As there.
+        As there; without a limit and sample weights, NaN and infinity are found on the way.
 
     Returns
     -------
     Projection
-        The same, bit for bit; O(n log n), or O(n) where `projection_rows` serves.
+        The same, bit for bit. O(n log n), in O(n) memory; without a limit and sample weights O(n), in memory that does
+        not grow beyond the result.
+
+    Raises
+    ------
+    NotFinite
+        If a weight is NaN or infinite.
     """
     if sample_weight is not None:
         return project_weighted(w, sample_weight, channel_axis=channel_axis)
-    rows = channels(w, channel_axis)
-    fast = project_rows(rows) if max_ones is None else None
-    if fast is not None:
-        return _completed(fast, rows, w.shape, channel_axis)
-    found, bits = _general_rows(rows, _limits(max_ones, rows))
-    return assemble(found, from_rows(bits, w.shape, channel_axis), channel_axis)
-
-
-def _completed(fast: FastRows, rows: np.ndarray, shape: tuple[int, ...], channel_axis: int | None) -> Projection:
-    """Return the projection, with the rows that compiled code did not prove computed exactly."""
-    left = np.flatnonzero(~fast.proved)
-    tied = fast.constant  # of equal weights any could be ones; of others the compiled code proves no tie
-    if left.size:
-        found, fast.bits[left] = _general_rows(rows[left], _limits(None, rows[left]))
-        exact = assemble(found, fast.bits[left], 0)
-        for column, numbers in enumerate((exact.alpha, exact.beta, exact.threshold, exact.error)):
-            fast.values[left, column] = numbers
-        fast.ones[left], tied[left] = exact.n_ones, exact.tied
-    bits = from_rows(fast.bits, shape, channel_axis)
-    alpha, beta, threshold, error = fast.values.T
+    if max_ones is not None:
+        rows = channels(w, channel_axis)
+        limited, limited_bits = _general_rows(rows, _limits(max_ones, rows))
+        return assemble(limited, from_rows(limited_bits, w.shape, channel_axis), channel_axis)
+    bits = np.empty(w.shape, np.bool_)
+    by_channel, bits_by_channel = (
+        a[None] if channel_axis is None else np.moveaxis(a, channel_axis, 0) for a in (w, bits)
+    )
+    count, n = len(by_channel), w.size // len(by_channel)
+    if n > longest_row(w.dtype):
+        found = [project_in_passes(*channel) for channel in zip(by_channel, bits_by_channel, strict=True)]
+        return assemble(found, bits, channel_axis)
+    answers = Answers.empty(count)
+    step = max(1, TOGETHER // n)
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        target = bits_by_channel[part]
+        # Written in place where that is possible: `reshape` then gives a view.
+        rows_bits = target.reshape(-1, n) if target.flags.c_contiguous else np.empty((len(target), n), np.bool_)
+        _project_rows(by_channel[part].reshape(-1, n), answers.part(part), rows_bits)
+        if not target.flags.c_contiguous:
+            target[...] = rows_bits.reshape(target.shape)
+    alpha, beta, threshold, error = answers.values.T
     if channel_axis is None:
         low, high, distance = float(alpha[0]), float(beta[0]), float(error[0])
-        return Projection(low, high, bits, threshold[0], distance, int(fast.ones[0]), bool(tied[0]))
+        return Projection(low, high, bits, threshold[0], distance, int(answers.ones[0]), bool(answers.tied[0]))
     low_levels, high_levels, middles, distances = alpha.copy(), beta.copy(), threshold.copy(), error.copy()
-    return Projection(low_levels, high_levels, bits, middles, distances, fast.ones, tied, channel_axis)
+    return Projection(low_levels, high_levels, bits, middles, distances, answers.ones, answers.tied, channel_axis)
+
+
+def _project_rows(rows: np.ndarray, answers: Answers, bits: Bits) -> None:
+    """Project rows: those that compiled code does not serve or does not prove, exactly."""
+    proved = project_rows(rows, answers, bits)
+    left = np.flatnonzero(~proved)
+    if left.size == 0:
+        return
+    if rows.dtype.kind == "f" and not np.isfinite(rows[left]).all():
+        raise NotFinite
+    step = max(1, SORTED // rows.shape[1])
+    for start in range(0, left.size, step):
+        part = left[start : start + step]
+        if rows.shape[1] > SORTED:
+            found = [project_in_passes(rows[i], bits[i]) for i in part]
+        else:
+            found, bits[part] = _general_rows(rows[part], _limits(None, rows[part]))
+        exact = assemble(found, bits[part], 0)
+        for column, numbers in enumerate((exact.alpha, exact.beta, exact.threshold, exact.error)):
+            answers.values[part, column] = numbers
+        answers.ones[part], answers.tied[part] = exact.n_ones, exact.tied
 
 
 def project_k(w: np.ndarray, k: Count, *, channel_axis: int | None = None) -> Projection:

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import numpy as np
 import projection_checks as checks
 import pytest
@@ -7,7 +9,8 @@ from hypothesis.extra import numpy as arrays
 
 from bbdg_ref.kernels.compiled import jit_is_on
 from bbdg_ref.ops import projection as ops
-from bbdg_ref.ops.projection_rows import FLOAT32, LARGEST, project_rows
+from bbdg_ref.ops.passes import NotFinite
+from bbdg_ref.ops.projection_rows import FLOAT32, LARGEST, SORTED, Answers, longest_row, project_rows
 from bbdg_ref.spec import projection as spec
 
 needs_jit = pytest.mark.skipif(not jit_is_on(), reason="the JIT is off: spec's sorting twin serves every row")
@@ -17,22 +20,33 @@ FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 SMALL = st.sampled_from([0.0, -0.0, 1.0, -1.0, 1.5, 2.0**-149, 2.0**-30, 3.0e38, 0.1])
 
 
+class Fast(NamedTuple):
+    answers: Answers
+    bits: np.ndarray
+    proved: np.ndarray
+
+
+def served(rows):
+    answers, bits = Answers.empty(len(rows)), np.empty(rows.shape, np.bool_)
+    return Fast(answers, bits, project_rows(rows, answers, bits))
+
+
 def agrees(fast, rows):
     """What is proved equals the definition, bit for bit."""
     p = spec.project(rows, channel_axis=0)
     for i in np.flatnonzero(fast.proved):
-        assert [x.hex() for x in fast.values[i].tolist()] == [
+        assert [x.hex() for x in fast.answers.values[i].tolist()] == [
             float(x[i]).hex() for x in (p.alpha, p.beta, p.threshold, p.error)
         ]
         assert np.array_equal(fast.bits[i], p.bits[i])
-        assert fast.ones[i] == p.n_ones[i]
-        assert fast.constant[i] == p.tied[i]  # a proved row is tied only if all its weights are equal
+        assert fast.answers.ones[i] == p.n_ones[i]
+        assert fast.answers.tied[i] == p.tied[i]  # a proved row is tied only if all its weights are equal
 
 
 @needs_jit
 @given(arrays.arrays(np.float32, ROWS, elements=FINITE | SMALL.map(np.float32).map(float)))
 def test_what_is_proved_is_what_the_definition_says(rows):
-    fast = project_rows(rows)
+    fast = served(rows)
     event(f"rows proved: {'all' if fast.proved.all() else 'some' if fast.proved.any() else 'none'}")
     agrees(fast, rows)
 
@@ -43,7 +57,7 @@ def test_what_is_proved_is_what_the_definition_says(rows):
 def test_ordinary_rows_are_proved(n, offset):
     rng = np.random.default_rng(n)
     rows = (rng.standard_normal((8, n)) + offset).astype(np.float32)
-    fast = project_rows(rows)
+    fast = served(rows)
     agrees(fast, rows)
     if offset == 0 and n >= 300:
         assert fast.proved.all()
@@ -74,16 +88,28 @@ def test_every_served_dtype_is_exactly_float32(dtype):
     checks.same_projection(ops.project(rows, channel_axis=0), spec.project(rows, channel_axis=0))
 
 
-def test_others_are_left_to_the_sorted_route():
-    assert project_rows(np.ones((2, 3))) is None
-    assert project_rows(np.ones((1, LARGEST + 1), np.float32)) is None
+def test_others_are_left_to_the_other_routes():
+    assert not served(np.ones((2, 3))).proved.any()
+    assert longest_row(np.dtype(np.float64)) == SORTED
+    assert longest_row(np.dtype(np.float32)) == (LARGEST if jit_is_on() else SORTED)
+
+
+@needs_jit
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_not_proved(bad):
+    rows = np.random.default_rng(1).standard_normal((3, 70)).astype(np.float32)
+    rows[1, 69] = bad
+    rows[2] = bad
+    assert served(rows).proved.tolist() == [True, False, False]
+    with pytest.raises(NotFinite):
+        ops.project(rows, channel_axis=0)
 
 
 @needs_jit
 @pytest.mark.slow
 def test_the_largest_row_equals_the_sorted_route():
     rows = np.random.default_rng(3).standard_normal((1, LARGEST)).astype(np.float32)
-    fast = project_rows(rows)
+    fast = served(rows)
     assert fast.proved.all()
     found, bits = ops._general_rows(rows, np.array([LARGEST]))
     checks.same_projection(ops.project(rows, channel_axis=0), spec.assemble(found, bits, 0))
@@ -95,6 +121,6 @@ def test_rows_that_cannot_be_proved_are_completed():
     rng = np.random.default_rng(5)
     rows = rng.standard_normal((3, 99)).astype(np.float32)
     rows[1] = np.tile(np.array([-1, 0, 1], np.float32), 33)
-    fast = project_rows(rows)
+    fast = served(rows)
     assert fast.proved.tolist() == [True, False, True]
     checks.same_projection(ops.project(rows, channel_axis=0), spec.project(rows, channel_axis=0))
