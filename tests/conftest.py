@@ -1,5 +1,6 @@
 """Hypothesis profiles: `dev` while working, `ci` where CI is set, `deep` for long runs (.ci/deep)."""
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
@@ -30,3 +31,9 @@ settings.register_profile(
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI", "").lower() in ("1", "true") else "dev")
 )
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what has been imported and collected, which stays until the end."""
+    gc.collect()
+    gc.freeze()

@@ -1,6 +1,8 @@
 """Packed layers and networks: shapes and weights that reach every path of the kernels, and what must be equal."""
 
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -372,3 +374,29 @@ def check_network(case: NetworkCase) -> None:
     assert got.logits.dtype == np.float32 and np.array_equal(got.logits, want.logits)
     for logits in answers:
         assert logits.dtype == np.float32 and np.array_equal(logits, want.logits)
+
+
+def check_threads_forget(keep: Callable[[dict, tuple[int, int], int], None], most: int) -> None:
+    """Threads that add to one dict of so many entries do not disturb one another, switched as often as can be."""
+    known: dict[tuple[int, int], int] = {}
+    errors = []
+
+    def work(thread: int) -> None:
+        try:
+            for number in range(30_000):
+                keep(known, (thread, number), number)
+        except Exception as error:
+            errors.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-7)
+    try:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert errors == []
+    assert len(known) <= most + len(threads)

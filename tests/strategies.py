@@ -3,8 +3,18 @@
 import math
 
 import numpy as np
-from hypothesis import event, example
+from hypothesis import HealthCheck, Phase, event, example, settings
 from hypothesis import strategies as st
+
+# For a property that is to find a planted fault: the same cases every time, none kept, none made smaller.
+SEARCH = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
 
 WIDTHS = [1, 63, 64, 65]
 FLOATS = [np.float16, np.float32, np.float64]

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .._terminal import number_table
 from ..inference import evaluate
 from .arguments import Command, at_least
 from .models import Model, read_model
-from .output import aligned, progress
+from .output import progress
 
 __all__ = ["COMMAND"]
 
@@ -53,7 +54,7 @@ def _run(args: argparse.Namespace) -> int:
         notes += [f"batch {batch}: first call {first:.2f} s; {_comparison(model, images, logits)}"]
         rows += _rows(batch, _timed(_contenders(model, images), args.repeats, f"batch {batch}"))
     header = ["batch, network", "calls", "median, ms", "min, ms", "max, ms", "images/s", "time / packed"]
-    print("\n" + aligned(header, rows) + "\n\n" + "\n".join(notes))
+    print("\n" + number_table(header, rows) + "\n\n" + "\n".join(notes))
     print("the first call of a process loads the kernels from Numba's cache, or compiles them")
     return 0
 

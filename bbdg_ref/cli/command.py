@@ -1,12 +1,11 @@
 """The command line as a whole: which sub-commands there are, and what becomes of errors."""
 
 import argparse
-import io
-import os
 import pkgutil
 import sys
 from collections.abc import Sequence
 
+from .._terminal import end_well
 from .._version import __version__
 from .arguments import Command, Refused
 
@@ -42,26 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ``--help`` with 0.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may be no text
-    try:
-        try:
-            return _run(words)
-        finally:
-            if sys.stdout is not None:  # it is None where the process was started without one
-                sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _failed("interrupted", 130)
-    except BrokenPipeError:
-        _drop_output()
-        return 141
-    except MemoryError as error:
-        return _failed(f"out of memory; {error}", 1)
-    except OSError as error:
-        _drop_output()
-        return _failed(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error), 1)
-    except (ValueError, TypeError) as error:
-        return _failed(str(error), 1)
+    return end_well(lambda: _run(words), failures=(MemoryError, ValueError, TypeError), status=1)
 
 
 def _run(words: list[str]) -> int:
@@ -74,21 +54,6 @@ def _run(words: list[str]) -> int:
         args.parser.print_usage(sys.stderr)
         print(f"{args.parser.prog}: error: {refusal}", file=sys.stderr)
         return 2
-
-
-def _failed(message: str, status: int) -> int:
-    print(f"error: {message}" if status == 1 else message, file=sys.stderr)
-    return status
-
-
-def _drop_output() -> None:
-    """Send what is left in standard output's buffer nowhere if it cannot be written: the interpreter would complain."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 def make_parser(words: Sequence[str]) -> argparse.ArgumentParser:

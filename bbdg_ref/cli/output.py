@@ -1,7 +1,6 @@
-"""What the sub-commands write: tables, files that are not replaced unasked, a progress bar."""
+"""What the sub-commands write: files that are not replaced unasked, a progress bar."""
 
 import math
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,37 +8,7 @@ from tqdm import tqdm
 
 from .arguments import Refused
 
-__all__ = ["aligned", "check_target", "number", "progress", "write_bytes"]
-
-
-def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table, the first column aligned left and the others right.
-
-    Parameters
-    ----------
-    header : sequence of str
-        Titles.
-    rows : iterable of sequences of str
-        Cells.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(aligned(["layer", "bytes"], [["a", "10"], ["b", "200"]]))
-    layer  bytes
-    a         10
-    b        200
-    """
-    every = [header, *rows]
-    widths = [max(map(len, column)) for column in zip(*every, strict=True)]
-    lines = []
-    for first, *rest in every:
-        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
-    return "\n".join(lines)
+__all__ = ["check_target", "number", "progress", "write_bytes"]
 
 
 def number(value: float) -> float | None:

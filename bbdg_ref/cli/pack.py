@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
+from .._terminal import number_table
 from ..inference import LayerSizes, coded_sizes, save_packed
 from ..network_summary import summary
 from .arguments import Command, Refused, add_force
 from .models import read_model
-from .output import aligned, check_target
+from .output import check_target
 
 __all__ = ["COMMAND"]
 
@@ -46,7 +47,7 @@ def _table(coded: tuple[LayerSizes, ...]) -> str:
         for name in methods
     ]
     rows.append(["total", f"{total:,}", f"{ones / total:.4f}", *sums, f"{least:,}", f"{least / raw:.3f}"])
-    return aligned(["bytes of the bits", "weights", "density", *methods, "chosen", "of raw"], rows)
+    return number_table(["bytes of the bits", "weights", "density", *methods, "chosen", "of raw"], rows)
 
 
 def _totals(coded: tuple[LayerSizes, ...], real: int, size: int) -> str:
@@ -61,7 +62,7 @@ def _totals(coded: tuple[LayerSizes, ...], real: int, size: int) -> str:
             ("all float32", floats, real, floats + real),
         )
     ]
-    return aligned(["bytes", "binary layers", "all else", "in all", "times this file"], rows)
+    return number_table(["bytes", "binary layers", "all else", "in all", "times this file"], rows)
 
 
 COMMAND = Command(

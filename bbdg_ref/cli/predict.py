@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .._terminal import number_table
 from .arguments import Command, Refused, add_force, at_least
 from .images import DATA_FORMATS, STATISTICS, Images, class_names, read_images
 from .models import Model, read_model
-from .output import aligned, check_target, progress, write_bytes
+from .output import check_target, progress, write_bytes
 
 __all__ = ["COMMAND"]
 
@@ -99,7 +100,7 @@ def _table(
         cells = [f"{names[index]} {value:.3f}" for index, value in zip(classes, values, strict=True)]
         rows.append([str(number), *label, *cells])
     header = ["image", *([] if labels is None else ["label"]), *(f"top {i + 1}" for i in range(top.shape[1]))]
-    return aligned(header, rows)
+    return number_table(header, rows)
 
 
 def _accuracy(top: NDArray[np.intp], labels: NDArray[np.int64], classes: int) -> str:

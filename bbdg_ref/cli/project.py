@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._terminal import number_table
 from ..projection import Projection, explain, project_k, project_symmetric, project_zero
 from ..projection import project as nearest
 from .arguments import Command, Refused, at_least, finite
 from .arrays import HDF5, NPY, NPZ, magic, read_numpy
 from .models import TRAINED, read_stored
-from .output import aligned, number
+from .output import number
 
 __all__ = ["COMMAND"]
 
@@ -143,14 +144,14 @@ def _table(result: Projection, w: NDArray[Any]) -> str:
         return "\n".join(f"{name:<10} {cell}" for name, cell in zip(names, rows[0][1:], strict=True))
     ones, error = _sum(result.n_ones), _sum(result.error)
     rows.append(["all", "", "", "", f"{ones:.0f}", f"{ones / w.size:.4f}", f"{error:.6g}"])
-    return aligned(["channel", *names], rows)
+    return number_table(["channel", *names], rows)
 
 
 def _comparison(result: Projection, others: dict[str, float]) -> str:
     errors = {"{alpha, beta}": _sum(result.error)} | others
     base = errors["one value"]
     rows = [[name, f"{error:.6g}", f"{error / base:.4f}" if base else "-"] for name, error in errors.items()]
-    return aligned(["squared error with", "error", "of one value"], rows)
+    return number_table(["squared error with", "error", "of one value"], rows)
 
 
 def _record(

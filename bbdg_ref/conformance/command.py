@@ -1,10 +1,8 @@
 """The command line of the conformance kit: run the cases against a port, and look at them."""
 
 import argparse
-import io
 import json
 import math
-import os
 import shlex
 import sys
 import textwrap
@@ -14,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from .._terminal import end_well, text_table
 from .._version import __version__
 from .files import read, vector_to_json, write
 from .flags import FLAGS
 from .port import CannotStart, Port
 from .registry import vectors
-from .report import json_text, junit_text, passed, progress_text, summary_text, table
+from .report import json_text, junit_text, passed, progress_text, summary_text
 from .run import Result, run
 from .serve import serve
 from .stages import STAGES
@@ -61,42 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         cannot be started, 130 when interrupted, 141 when the reader of the output went away. Where the words cannot be
         parsed, argparse ends the process itself, with 2, and after ``--help`` with 0.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # what a port wrote may be no text
-    try:
-        try:
-            args = _parser().parse_args(argv)
-            work: Callable[[argparse.Namespace], int] = args.work
-            return work(args)
-        finally:
-            if sys.stdout is not None:  # it is None where the process was started without one
-                sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _failed("interrupted", 130)
-    except BrokenPipeError:
-        _drop_output()
-        return 141
-    except (_Refused, CannotStart) as error:
-        return _failed(f"error: {error}", 2)
-    except OSError as error:
-        _drop_output()
-        what = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error
-        return _failed(f"error: {what}", 2)
 
+    def work() -> int:
+        args = _parser().parse_args(argv)
+        chosen: Callable[[argparse.Namespace], int] = args.work
+        return chosen(args)
 
-def _failed(message: str, status: int) -> int:
-    print(message, file=sys.stderr)
-    return status
-
-
-def _drop_output() -> None:
-    """Send what is left in standard output's buffer nowhere if it cannot be written: the interpreter would complain."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+    return end_well(work, failures=(_Refused, CannotStart), status=2)
 
 
 # ---------------------------------------------------------------------------------------------------- the arguments
@@ -288,7 +258,7 @@ def _list(args: argparse.Namespace) -> int:
         print(json.dumps([{key: getattr(case, key) for key in keys} for case in cases], indent=1))
     else:
         rows = [[case.id, case.stage, " ".join(case.flags), case.comment] for case in cases]
-        print(table(["id", "stage", "flags", "comment"], rows))
+        print(text_table(["id", "stage", "flags", "comment"], rows))
     return 0
 
 
@@ -356,7 +326,7 @@ def _stages(args: argparse.Namespace) -> int:
             for arrow, fields in (("in", stage.inputs), ("out", stage.outputs))
             for field in fields
         ]
-        print(table(["", "", "", ""], rows).lstrip("\n") + "\n")
+        print(text_table(["", "", "", ""], rows).lstrip("\n") + "\n")
     return 0
 
 

@@ -20,11 +20,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 
+from .._terminal import number_table
 from .._version import __version__
 from .flags import FLAGS
 from .run import NOT_ASKED, STATUSES, Result
 
-__all__ = ["case_text", "json_text", "junit_text", "passed", "progress_text", "summary_text", "table"]
+__all__ = ["case_text", "json_text", "junit_text", "passed", "progress_text", "summary_text"]
 
 #: How a status is shown before the id of a case, and above its column in the summary.
 WORDS = {"passed": "ok", "failed": "FAIL", "expected": "expected", "stale": "STALE", "not run": "NOT RUN"}
@@ -51,38 +52,6 @@ def passed(results: Iterable[Result]) -> bool:
     bool
     """
     return not any(result.bad for result in results)
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: bool = False) -> str:
-    """Return a table in aligned columns.
-
-    Parameters
-    ----------
-    header : sequence of str
-        Titles.
-    rows : iterable of sequences of str
-        Cells.
-    right : bool
-        Align all columns but the first right: for numbers.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(table(["stage", "passed"], [["sign", "10"]], right=True))
-    stage  passed
-    sign       10
-    """
-    every = [header, *rows]
-    widths = [max(map(len, column)) for column in zip(*every, strict=True)]
-    align = (str.ljust, str.rjust if right else str.ljust)
-    lines = []
-    for cells in every:
-        pairs = zip(cells, widths, strict=True)
-        lines.append("  ".join(align[i > 0](cell, width) for i, (cell, width) in enumerate(pairs)).rstrip())
-    return "\n".join(lines)
 
 
 def case_text(result: Result) -> str:
@@ -144,7 +113,7 @@ def summary_text(results: Sequence[Result]) -> str:
     shown = [status for status in STATUSES if total[status] or status in ("passed", "failed")]
     stages = _stages(results)
     rows = [[stage, *(str(counts[status]) for status in shown)] for stage, counts in stages.items()]
-    text = table(["stage", *(TITLES[status] for status in shown)], rows, right=True)
+    text = number_table(["stage", *(TITLES[status] for status in shown)], rows)
     faults = Counter(result.fault for result in results if result.bad and result.fault)
     told = ", ".join(f"{total[status]} {TITLES[status]}" for status in shown)
     kinds = "; failures: " + ", ".join(f"{count} {fault}" for fault, count in faults.items()) if faults else ""

@@ -3,10 +3,10 @@
 import argparse
 import json
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .._terminal import end_well
 from ..datasets import Dataset, download_cifar, load_cifar, synthetic
 from ..nn import load_network
 from .arguments import (
@@ -41,33 +41,38 @@ def main(task: Task, argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0, 1 after an error, 130 when interrupted. Refused flags end the process with 2.
+        Exit status: 0, 1 after an error, 130 when interrupted, 141 when the reader of the output went away. Refused
+        flags end the process with 2.
     """
     parser = make_parser(task)
     args = parser.parse_args(argv)
+
+    def work() -> int:
+        try:
+            return _train(task, args)
+        except Refused as refusal:
+            parser.error(str(refusal))
+
+    stopped = "\nstopped at once; a checkpoint, if there is one, is of the last whole epoch"
+    return end_well(work, failures=(ValueError, FloatingPointError), status=1, interrupted=stopped)
+
+
+def _train(task: Task, args: argparse.Namespace) -> int:
+    check_data_flags(args)
+    experiment = resumed_experiment(args) if args.resume else make_experiment(task, args)
+    out = args.out or _new_folder(experiment)
+    if not args.resume and holds_a_run(out):
+        raise Refused(f"--out {out} holds a run already: add --resume to go on with it, or choose another folder")
+    print(f"run: {describe(experiment)}, seed {experiment.seed}\nresults go to {out}", flush=True)
+    dataset = find_dataset(task, args)
+    sizes = f"{len(dataset.train_labels)} training and {len(dataset.test_labels)} test images"
+    print(f"data set: {dataset.label}, {sizes}", flush=True)
     try:
-        check_data_flags(args)
-        experiment = resumed_experiment(args) if args.resume else make_experiment(task, args)
-        out = args.out or _new_folder(experiment)
-        if not args.resume and holds_a_run(out):
-            raise Refused(f"--out {out} holds a run already: add --resume to go on with it, or choose another folder")
-        print(f"run: {describe(experiment)}, seed {experiment.seed}\nresults go to {out}", flush=True)
-        dataset = find_dataset(task, args)
-        sizes = f"{len(dataset.train_labels)} training and {len(dataset.test_labels)} test images"
-        print(f"data set: {dataset.label}, {sizes}", flush=True)
         results = run(experiment, dataset, out, resume=args.resume, bar=not args.quiet)
-        _report(results, out)
-    except Refused as refusal:
-        parser.error(str(refusal))
     except Interrupted as stop:
         print(f"\n{stop}; saved. Go on with:\n  {_resume_command(task, args, dataset, out)}", flush=True)
         return 130
-    except KeyboardInterrupt:
-        print("\nstopped at once; a checkpoint, if there is one, is of the last whole epoch", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, FloatingPointError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    _report(results, out)
     return 0
 
 

@@ -3,15 +3,7 @@ import math
 import pytest
 
 from bbdg_ref.cli.arguments import Refused
-from bbdg_ref.cli.output import aligned, check_target, number, progress, write_bytes
-
-
-def test_columns_are_as_wide_as_their_widest_cell():
-    assert aligned(["a", "long title"], [["name", "1"], ["b", ""]]).splitlines() == [
-        "a     long title",
-        "name           1",
-        "b",
-    ]
+from bbdg_ref.cli.output import check_target, number, progress, write_bytes
 
 
 def test_json_gets_no_infinity():

@@ -4,16 +4,25 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from bbdg_ref.conformance import FLAGS, STAGES, vectors, write
-from bbdg_ref.conformance.command import main
+from bbdg_ref.conformance import FLAGS, STAGES, Vector, registry, write
+from bbdg_ref.conformance import command as command_line
 
 PROGRAM = [sys.executable, "-m", "bbdg_ref.conformance"]
 GOOD = "def sign_bits(x): return x > 0\ndef sign(x): return (x > 0) * 2.0 - 1\n"
+
+
+@cache
+def vectors(stage: str | None = None) -> list[Vector]:
+    """The cases, built once for all tests."""
+    return registry.vectors(stage)
+
+
 BAD = "def sign_bits(x): return x >= 0\n"
 
 
@@ -35,12 +44,13 @@ def port(tmp_path):
 
 
 @pytest.fixture
-def command(capsys):
+def command(capsys, monkeypatch):
     """Run the command line in this process: status, output, errors."""
+    monkeypatch.setattr(command_line, "vectors", vectors)
 
     def go(*words) -> tuple[int, str, str]:
         try:
-            status = main([str(word) for word in words])
+            status = command_line.main([str(word) for word in words])
         except SystemExit as stop:
             status = stop.code
         captured = capsys.readouterr()
@@ -164,10 +174,19 @@ def test_a_port_that_is_lost_on_the_way_ends_with_2_and_reports(command, script,
         (["show", "nothing"], "no case has the id nothing"),
         (["frobnicate"], "invalid choice"),
         ([], "required"),
-        (["serve", "nowhere.py"], "there is no such adapter"),
     ],
 )
-def test_wrong_usage_ends_with_2_and_a_message(words, message, tmp_path):
+def test_wrong_usage_ends_with_2_and_a_message(command, words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = command(*words)
+    assert (status, out) == (2, "") and message in err and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["serve", "nowhere.py"], "there is no such adapter"), (["run", "--exec", " "], "--exec must name a command")],
+)
+def test_a_process_of_wrong_usage_ends_with_2_and_a_message(words, message, tmp_path):
     done = subprocess.run([*PROGRAM, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "") and message in done.stderr
     assert "Traceback" not in done.stderr and list(tmp_path.iterdir()) == []

@@ -112,6 +112,7 @@ def test_all_grey_levels_occur() -> None:
     assert np.all(np.bincount(default_set().test_images.ravel(), minlength=256) > 0)
 
 
+@pytest.mark.slow
 def test_a_linear_classifier_on_the_pixels_stays_below_60_percent() -> None:
     data = default_set()
     train = data.train_images.reshape(len(data.train_images), -1) / np.float32(255)

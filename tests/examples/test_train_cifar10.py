@@ -41,6 +41,7 @@ def test_ctrl_c_in_an_epoch_and_resuming_gives_the_same_files(straight, tmp_path
     assert contents(tmp_path) == contents(straight)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_the_last_epoch_to_the_same_files(straight, tmp_path):
     killed = start(tmp_path, *FLAGS, signal="SIGKILL", step=8)
     assert killed.returncode == -9

@@ -3,6 +3,7 @@
 import ast
 import io
 import tokenize
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,7 @@ def docstring_lines(tree: ast.AST) -> set[int]:
     return found
 
 
+@cache
 def code_lines(source: str) -> set[int]:
     """The numbers of the lines that hold code: neither blank, nor comment, nor docstring."""
     found: set[int] = set()

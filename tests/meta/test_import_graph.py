@@ -15,10 +15,10 @@ PACKAGE = "bbdg_ref"
 # A module may import its own layer and those before it; of `SELF_CONTAINED`, none imports another, but kernels may
 # take memory from `_memory`.
 LAYERS = (
-    "_version _memory spec kernels _checks ops projection projection_chunks packing packed pruning cost storage"
-    " nn datasets training inference network_summary conformance cli __main__"
+    "_version _memory _terminal spec kernels _checks ops projection projection_chunks packing packed pruning cost"
+    " storage nn datasets training inference network_summary conformance cli __main__"
 ).split()
-SELF_CONTAINED = ("_version", "spec", "kernels", "_checks")
+SELF_CONTAINED = ("_version", "_terminal", "spec", "kernels", "_checks")
 
 # What each distribution is imported as, and the only layer that may do so.
 ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "h5py": "storage"}

@@ -8,23 +8,16 @@ import layer_checks as checks
 import layer_strategies as strategies
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from oracles import estimators as estimator_oracle
+from strategies import SEARCH
 
 from bbdg_ref.spec import activation, batchnorm, conv2d, density, estimators, linear, loss, pooling, pruning
 from bbdg_ref.spec import adam as adam_module
 from bbdg_ref.spec import shortcut as shortcut_module
 from bbdg_ref.spec import weights as weights_module
 
-SETTINGS = settings(
-    max_examples=100,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=[Phase.generate],
-    report_multiple_bugs=False,
-    suppress_health_check=list(HealthCheck),
-)
+SETTINGS = settings(SEARCH, max_examples=100)
 
 
 @dataclass(frozen=True)

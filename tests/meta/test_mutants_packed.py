@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import packed_cases as cases
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import SEARCH
 
 from bbdg_ref import ops, packed
 from bbdg_ref.kernels.compiled import jit_is_on
@@ -19,15 +20,7 @@ from bbdg_ref.ops.packed_plan import Geometry
 if not jit_is_on():
     pytest.skip("the definition serves, and nothing is planned", allow_module_level=True)
 
-SEARCH = settings(
-    max_examples=400,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=[Phase.generate],
-    report_multiple_bugs=False,
-    suppress_health_check=list(HealthCheck),
-)
+THOROUGH = settings(SEARCH, max_examples=400)
 
 Patch = pytest.MonkeyPatch
 SMALL = 200_000
@@ -52,7 +45,7 @@ def mutant(fault: str, *subjects: str) -> Callable:
     return enter
 
 
-def is_caught(subject: str, search_for: settings = SEARCH) -> bool:
+def is_caught(subject: str, search_for: settings = THOROUGH) -> bool:
     check, drawn = SUBJECTS[subject]
 
     @search_for

@@ -5,22 +5,15 @@ from dataclasses import replace
 import numpy as np
 import projection_checks as checks
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import KNOWN, bit_arrays, weighted_weights, weights
+from strategies import KNOWN, SEARCH, bit_arrays, weighted_weights, weights
 
 from bbdg_ref.spec import projection as spec
 from bbdg_ref.spec.domain import Domain
 
 # Enough examples to find the subtlest of them, the same ones on each run; no time is spent on shrinking.
-SEARCH = settings(
-    max_examples=3000,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=(Phase.explicit, Phase.generate),
-    report_multiple_bugs=False,
-)
+THOROUGH = settings(SEARCH, max_examples=3000)
 
 
 def from_bits(w, bits, tied=False):
@@ -245,7 +238,7 @@ WRONG_WEIGHTED = [
 ]
 
 
-def is_caught(check, cases, search_for=SEARCH):
+def is_caught(check, cases, search_for=THOROUGH):
     """Run a check as the suite does, on the known inputs and on drawn ones; say whether it fails."""
 
     @search_for

@@ -1,12 +1,9 @@
 """The twin of the popcount convolution, and what a layer remembers."""
 
-import sys
-import threading
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from packed_cases import Case, check_floats, conv_cases, counting, same_floats, with_domains
+from packed_cases import Case, check_floats, check_threads_forget, conv_cases, counting, same_floats, with_domains
 
 from bbdg_ref._memory import empty
 from bbdg_ref.kernels.compiled import jit_is_on
@@ -96,27 +93,7 @@ def test_of_many_shapes_a_layer_remembers_a_few():
 
 
 def test_threads_forget_for_one_another():
-    known, errors = {}, []
-
-    def keep(thread: int) -> None:
-        try:
-            for number in range(100_000):
-                packed_conv2d._keep(known, (thread, number), number)
-        except Exception as error:
-            errors.append(error)
-
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-7)
-    try:
-        threads = [threading.Thread(target=keep, args=(number,)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
-    assert errors == []
-    assert len(known) <= packed_conv2d.KEPT + len(threads)
+    check_threads_forget(packed_conv2d._keep, packed_conv2d.KEPT)
 
 
 @pytest.mark.parametrize("shape", [(1,), (3, 5), (2, 3, 4, 5), (1, 16)])

@@ -76,18 +76,41 @@ def stopped(tmp_path_factory):
     return storage.load(path, "checkpoint")
 
 
-def changed(path, stored, header=(), arrays=(), drop=()):
-    """Write the checkpoint with parts of it replaced or left out."""
-    own = {k: v for k, v in stored.header.items() if k not in ("format", "format_version", "versions", *drop)}
+def changed(stored, header=(), arrays=(), drop=()) -> storage.Stored:
+    """What a file would hold if parts of the checkpoint were replaced or left out."""
+    own = {k: v for k, v in stored.header.items() if k not in drop}
     held = {k: v for k, v in stored.arrays.items() if k not in drop}
-    storage.save(path, "checkpoint", held | dict(arrays), own | dict(header))
+    return storage.Stored(held | dict(arrays), json.loads(json.dumps(own | dict(header))))
+
+
+@pytest.fixture
+def load_changed(monkeypatch, stopped):
+    """Load the checkpoint with parts of it replaced or left out, without writing its hundreds of arrays."""
+
+    def load(*parts, **named):
+        held = changed(stopped, *parts, **named)
+        monkeypatch.setattr(storage, "load", lambda path, kind: held)
+        return load_checkpoint("x.h5")
+
+    return load
 
 
 @pytest.mark.parametrize("part", ["network", "experiment", "label", "fingerprint", "steps", "progress", "best", "log"])
-def test_a_checkpoint_without_a_part_is_refused(tmp_path, stopped, part):
-    changed(tmp_path / "x.h5", stopped, drop=(part,))
-    with pytest.raises(ValueError, match=rf"load_checkpoint: .*x\.h5 must hold a whole checkpoint.*{part}"):
+def test_a_checkpoint_without_a_part_is_refused(load_changed, part):
+    with pytest.raises(ValueError, match=rf"load_checkpoint: x\.h5 must hold a whole checkpoint.*{part}"):
+        load_changed(drop=(part,))
+
+
+def test_a_file_without_a_part_is_refused_by_its_name(tmp_path, stopped):
+    held = changed(stopped, drop=("label", "log"))
+    own = {k: v for k, v in held.header.items() if k not in ("format", "format_version", "versions")}
+    storage.save(tmp_path / "x.h5", "checkpoint", held.arrays, own)
+    with pytest.raises(ValueError, match=r"load_checkpoint: .*x\.h5 must hold a whole checkpoint.*label"):
         load_checkpoint(tmp_path / "x.h5")
+
+
+def test_an_unchanged_checkpoint_is_taken(load_changed):
+    load_changed().restore(trainer(seed=5))
 
 
 PROGRESS = {"epoch": 1, "batch": 2, "loss": 1.0, "penalty": 0.0, "correct": 1.0}
@@ -143,18 +166,16 @@ SETTINGS = settings(trainer())
         ({"network": NETWORK | {"arguments": NETWORK["arguments"] | {"classes": 10**12}}}, {}),
     ],
 )
-def test_a_checkpoint_with_a_broken_part_is_refused(tmp_path, stopped, header, arrays):
-    changed(tmp_path / "x.h5", stopped, header, arrays)
-    with pytest.raises(ValueError, match=r"load_checkpoint: .*x\.h5"):
-        load_checkpoint(tmp_path / "x.h5")
+def test_a_checkpoint_with_a_broken_part_is_refused(load_changed, header, arrays):
+    with pytest.raises(ValueError, match=r"load_checkpoint: x\.h5"):
+        load_changed(header, arrays)
 
 
-def test_a_width_that_the_arrays_cannot_fill_is_refused_before_anything_is_built(tmp_path, stopped):
+def test_a_width_that_the_arrays_cannot_fill_is_refused_before_anything_is_built(load_changed):
     width = {"width": 10**6}
     network = NETWORK | {"arguments": NETWORK["arguments"] | width}
-    changed(tmp_path / "x.h5", stopped, {"experiment": SETTINGS | width, "network": network})
-    with pytest.raises(ValueError, match=r"load_checkpoint: .*x\.h5 .*arguments must fit the \d+ numbers"):
-        load_checkpoint(tmp_path / "x.h5")
+    with pytest.raises(ValueError, match=r"load_checkpoint: x\.h5 .*arguments must fit the \d+ numbers"):
+        load_changed({"experiment": SETTINGS | width, "network": network})
 
 
 def test_the_header_describes_the_network(stopped):
@@ -163,6 +184,12 @@ def test_the_header_describes_the_network(stopped):
 
 
 RNG = np.random.default_rng(0).bit_generator.state
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory) -> bytes:
+    """What is saved of a trainer that has just been built."""
+    return save(tmp_path_factory.mktemp("untouched") / "x.h5", trainer(seed=5))
 
 
 @pytest.mark.parametrize(
@@ -202,14 +229,12 @@ RNG = np.random.default_rng(0).bit_generator.state
     ],
 )
 def test_a_checkpoint_that_does_not_fit_the_trainer_is_refused_and_changes_nothing(
-    tmp_path, stopped, header, arrays, drop
+    tmp_path, load_changed, untouched, header, arrays, drop
 ):
-    changed(tmp_path / "x.h5", stopped, header, arrays, drop)
-    checkpoint, subject = load_checkpoint(tmp_path / "x.h5"), trainer(seed=5)
-    before = save(tmp_path / "before.h5", subject)
+    checkpoint, subject = load_changed(header, arrays, drop), trainer(seed=5)
     with pytest.raises(ValueError, match=r"restore: checkpoint must fit the trainer; got .*x\.h5; start afresh"):
         checkpoint.restore(subject)
-    assert save(tmp_path / "after.h5", subject) == before
+    assert save(tmp_path / "after.h5", subject) == untouched
 
 
 def test_the_log_is_kept_as_json_beside_the_header(tmp_path):

@@ -9,7 +9,7 @@ from training_runs import EXACT, EXPERIMENT, act_at, contents, dataset, experime
 
 from bbdg_ref.datasets import CIFAR10, DownloadError
 from bbdg_ref.pruning import PAPER_GAMMA_CIFAR10
-from bbdg_ref.training import command
+from bbdg_ref.training import command, plot_run
 from bbdg_ref.training.arguments import Task
 
 PAPER = experiment(prune="penalty", density=0.05, gamma=0.07)
@@ -26,11 +26,17 @@ def fail(*_, **__):
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path, monkeypatch):
-    """An empty folder to work in, the small set for the built-in one, no CIFAR and no network."""
+    """An empty folder to work in, the small set for the built-in one, no CIFAR and no network, no picture."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BBDG_DATA", raising=False)
     monkeypatch.setattr(command, "synthetic", dataset)
     monkeypatch.setattr(command, "download_cifar", fail)
+    monkeypatch.setattr(command, "plot_run", lambda *_: None)
+
+
+@pytest.fixture
+def with_picture(alone, monkeypatch):
+    monkeypatch.setattr(command, "plot_run", plot_run)
 
 
 @pytest.fixture
@@ -77,7 +83,7 @@ def test_help_ends_with_0_and_reads_no_data(without_data, capsys):
     assert error.value.code == 0 and "--gamma" in capsys.readouterr().out
 
 
-def test_a_run_ends_with_the_table_and_the_files(tmp_path, capsys):
+def test_a_run_ends_with_the_table_and_the_files(with_picture, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     assert call("--data", "synthetic", "--out", tmp_path / "out", "--quiet") == 0
     out = capsys.readouterr().out
@@ -103,7 +109,7 @@ def test_a_run_without_out_gets_a_folder_of_its_own(tmp_path):
     assert names == ["resnet20-general-topk-0.1-seed0", "resnet20-general-topk-0.1-seed0-2"]
 
 
-def test_without_matplotlib_all_but_the_picture_is_there(tmp_path, monkeypatch, capsys):
+def test_without_matplotlib_all_but_the_picture_is_there(with_picture, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert call("--data", "synthetic", "--out", "out", "--quiet", "--epochs", 1) == 0

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..._terminal import end_well
 from ...datasets import Dataset, data_folder
 from ..arguments import SYNTHETIC, Refused, Task, check_data_flags
 from ..command import find_dataset
@@ -42,27 +43,30 @@ def main(task: Task, gamma: Mapping[str, float], argv: Sequence[str] | None = No
     Returns
     -------
     int
-        Exit status: 0, 1 after an error or if a run failed, 130 when interrupted. Refused flags end the
-        process with 2.
+        Exit status: 0, 1 after an error or if a run failed, 130 when interrupted, 141 when the reader of the output
+        went away. Refused flags end the process with 2.
     """
     parser = make_parser(task, gamma)
     args = parser.parse_args(argv)
-    try:
-        runs = planned_runs(task, gamma, args)
-        check_data_flags(args)
-        if args.report:
-            return _report(task, gamma, args.out)
-        if args.list:
-            return _list(task, runs, args)
-        return _Sweep(task, gamma, runs, args).run()
-    except Refused as refusal:
-        parser.error(str(refusal))
-    except KeyboardInterrupt:
-        print("\nstopped at once; the runs go on from their last whole epochs with the same command", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+
+    def work() -> int:
+        try:
+            return _do(task, gamma, args)
+        except Refused as refusal:
+            parser.error(str(refusal))
+
+    stopped = "\nstopped at once; the runs go on from their last whole epochs with the same command"
+    return end_well(work, failures=(ValueError, ImportError), status=1, interrupted=stopped)
+
+
+def _do(task: Task, gamma: Mapping[str, float], args: argparse.Namespace) -> int:
+    runs = planned_runs(task, gamma, args)
+    check_data_flags(args)
+    if args.report:
+        return _report(task, gamma, args.out)
+    if args.list:
+        return _list(task, runs, args)
+    return _Sweep(task, gamma, runs, args).run()
 
 
 def _list(task: Task, runs: Sequence[Run], args: argparse.Namespace) -> int:

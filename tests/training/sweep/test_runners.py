@@ -63,18 +63,25 @@ class Process:
         self.ended.set()
 
 
-@pytest.mark.parametrize("how", ["stop", "give up"])
-def test_a_stop_ends_the_runs_under_way_and_begins_no_other(monkeypatch, how):
-    begun, stop = [], threading.Event()
+@pytest.fixture
+def begun(monkeypatch) -> list[Process]:
+    """The processes that have begun; each is at work until it is ended."""
+    children = []
 
     def fake(job, started):
         child = Process()
-        begun.append(child)
+        children.append(child)
         started(child)
         assert child.ended.wait(30)
         return Outcome(job.run.name, None, "stopped")
 
     monkeypatch.setattr(runners, "in_own_process", fake)
+    return children
+
+
+@pytest.mark.parametrize("how", ["stop", "give up"])
+def test_a_stop_ends_the_runs_under_way_and_begins_no_other(begun, how):
+    stop = threading.Event()
     outcomes = on_this_machine(fakes(6), 2, stop)
     threading.Timer(0.3, stop.set).start()
     if how == "give up":
@@ -88,17 +95,7 @@ def test_a_stop_ends_the_runs_under_way_and_begins_no_other(monkeypatch, how):
     assert sum(child.told == ["terminate"] for child in begun) >= 1
 
 
-def test_an_error_while_runs_are_handed_out_ends_those_begun_and_is_told(monkeypatch):
-    begun = []
-
-    def fake(job, started):
-        child = Process()
-        begun.append(child)
-        started(child)
-        assert child.ended.wait(30)
-        return Outcome(job.run.name, None, "stopped")
-
-    monkeypatch.setattr(runners, "in_own_process", fake)
+def test_an_error_while_runs_are_handed_out_ends_those_begun_and_is_told(begun, monkeypatch):
     submit = runners.futures.ThreadPoolExecutor.submit
 
     def no_thread_left(self, work, job, started):
@@ -114,6 +111,7 @@ def test_an_error_while_runs_are_handed_out_ends_those_begun_and_is_told(monkeyp
     assert [child.told for child in begun] == [["terminate"]]
 
 
+@pytest.mark.slow  # loads Dask
 def test_no_two_tasks_on_a_cluster_have_one_name(tmp_path):
     one, other = jobs(tmp_path, [RUNS[0], RUNS[1]])
     keys = [runners._key(job) for job in (one, one, other)]
