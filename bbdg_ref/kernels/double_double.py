@@ -59,6 +59,13 @@ def pair_over(a: Pair, divisor: float) -> Pair:
 
 
 @inlined
+def is_exact(quotient: float, a: Pair, divisor: float) -> bool:
+    """Tell whether quotient * divisor is a, of which the quotient then is all."""
+    high, low = two_product(quotient, divisor)
+    return high == a[0] and low == a[1]
+
+
+@inlined
 def whole(high: np.int64, low: np.int64, step: float) -> Pair:
     """Return high * step + low for 64-bit integers and a power of two."""
     half = np.int64(32)
@@ -78,7 +85,7 @@ def rounds_to(value: Pair, error: float) -> bool:
 @inlined
 def floor_of(value: Pair, error: float) -> tuple[float, bool]:
     """Return the greatest float64 at most the value, and whether every number within ``error`` of it has the same."""
-    if abs(value[1]) <= error:
+    if abs(value[1]) <= error and error > 0.0:
         return value[0], False
     down = np.nextafter(value[0], -math.inf) if value[1] < 0.0 else value[0]
     gap = np.nextafter(down, math.inf) - down

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .compiled import compiled, inlined
-from .double_double import floor_of, pair_over, pair_product, pair_sum, rounds_to, whole
+from .double_double import floor_of, is_exact, pair_over, pair_product, pair_sum, rounds_to, whole
 from .fixed_point import Sums, level_for, parts, sums_above
 from .histogram import (
     KEY_BITS,
@@ -167,7 +167,9 @@ def round_row(ones_sums: Array, sums: Sums, ones: int, n: int, level: int, expon
     size = abs(alpha[0]) + abs(beta[0])
     proved = rounds_to(alpha, abs(alpha[0]) * TINY) and rounds_to(beta, abs(beta[0]) * TINY)
     middle = pair_sum(alpha, beta)
-    below, safe = floor_of(middle, size * TINY)
+    # Few weights have means that float64 holds exactly, and then a middle just where the floor changes.
+    exact = is_exact(alpha[0], zeros_sum, np.float64(n - ones)) and is_exact(beta[0], ones_sum, np.float64(ones))
+    below, safe = floor_of(middle, 0.0 if exact else size * TINY)
     explained = pair_sum(pair_product(beta, ones_sum), pair_product(alpha, zeros_sum))
     # The squares are in units of step^2 times the square of a sum's unit, each with a rest of half a unit at most.
     squares = whole(sums.squares_high, sums.squares_low, step)
