@@ -133,8 +133,8 @@ def test_the_public_functions_are_all_described():
 
 # --- examples and links ---
 
-WITH_EXAMPLES = [*PAGES, PORTING]
-WRITTEN_HERE = [*PAGES, PORTING, DOCS / "index.md", DOCS / "api.md", DOCS / "spec" / "index.md"]
+WITH_EXAMPLES = [*PAGES, PORTING, DOCS / "projection.md"]
+WRITTEN_HERE = [*PAGES, PORTING, DOCS / "projection.md", DOCS / "index.md", DOCS / "api.md", DOCS / "spec" / "index.md"]
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
