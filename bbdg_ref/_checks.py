@@ -71,9 +71,11 @@ def _all_finite(array: np.ndarray) -> bool:
     return all(np.isfinite(flat[start : start + piece]).all() for start in range(0, flat.size, piece))
 
 
-def real_array(function: str, argument: str, value: object, finite: bool = True) -> np.ndarray:
-    """Return ``value`` as a native array of float16/32/64 or integers, non-empty and (if that is asked for) finite."""
+def real_array(function: str, argument: str, value: object, *, finite: bool = True, empty: bool = False) -> np.ndarray:
+    """Return ``value`` as a native array of float16/32/64 or integers: finite and not empty, unless it need not be."""
     array = _as_array(function, argument, value, REAL)
+    if array.size == 0 and empty:
+        return array
     if array.size == 0:  # before the dtype: an empty list has a dtype by accident only
         got = f"an empty array of shape {array.shape}"
         raise ValueError(message(function, argument, REAL, got, "pass at least one weight"))

@@ -4,7 +4,6 @@ The weights are read two or three times and never sorted. What one reading has t
 add up: so it does not matter in which order chunks come, or on which machine each of them is read.
 """
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -85,9 +84,9 @@ class ChunkedProjection:
         TypeError, ValueError
             If the chunk is of another dtype, or holds NaN or infinity.
         """
-        if np.size(chunk) == 0:
-            return np.empty(np.shape(chunk), np.bool_)
-        x = _checks.real_array("ChunkedProjection.bits", "chunk", chunk)
+        x = _checks.real_array("ChunkedProjection.bits", "chunk", chunk, empty=True)
+        if x.size == 0:
+            return np.empty(x.shape, np.bool_)
         if x.dtype != self.dtype:
             mend = "give chunks as they were projected"
             raise TypeError(_checks.message("ChunkedProjection.bits", "chunk", str(self.dtype), str(x.dtype), mend))
@@ -122,9 +121,11 @@ def project_chunks(chunks: Chunks) -> ChunkedProjection:
 
     Notes
     -----
-    For n weights O(n) time. The memory is one chunk and less than 64 MB. float16 and 8- and 16-bit integers are read
-    once; others twice, or three times where many weights are nearly equal. In the worst case, which takes some
-    contriving, ``3 + n/20000`` times. Source: as `project`.
+    For n weights O(n) time, and for each chunk as much as for 65,536 weights. The memory is less than 64 MB beyond the
+    chunk at work, and the one before it, which a generator holds until it makes the next.
+
+    float16 and 8- and 16-bit integers are read once; others twice, or three times where many weights are nearly equal.
+    In the worst case, which takes some contriving, ``3 + n/20000`` times. Source: as `project`.
 
     Examples
     --------
@@ -138,6 +139,8 @@ def project_chunks(chunks: Chunks) -> ChunkedProjection:
     dtype, show = _source(chunks)
     try:
         split = ops.best_split(dtype, show)
+    except ops.Empty:
+        raise _no_weights() from None
     except ops.NotFinite:
         raise _not_finite(chunks) from None
     except ops.Changed:
@@ -155,12 +158,13 @@ def _message(expected: str, got: str, mend: str) -> str:
 
 def _checked(chunk: npt.ArrayLike, dtype: np.dtype | None = None) -> np.ndarray:
     """Return a chunk as an array of real numbers, of the dtype of the first where that is known."""
-    if np.size(chunk) == 0:
-        return np.empty(0, dtype)
-    array = _checks.real_array("project_chunks", "chunks", chunk, finite=False)
+    array = _checks.real_array("project_chunks", "chunks", chunk, finite=False, empty=True)
+    if array.size == 0:
+        return array
     if dtype is not None and array.dtype != dtype:
         got = f"{dtype} and then {array.dtype}"
-        raise TypeError(_message("arrays of one dtype", got, f"convert each chunk with astype(np.{dtype})"))
+        mend = "convert all chunks to one dtype that holds their numbers, such as np.float64"
+        raise TypeError(_message("arrays of one dtype", got, mend))
     return array
 
 
@@ -189,16 +193,15 @@ class _Reading:
     def __call__(self) -> Iterator[np.ndarray]:
         """Yield the chunks: first those of the iterator from which the dtype was read, then of new ones."""
         begun, self.begun = self.begun or self._new(), None
-        first, self.first = self.first, []
-        for chunk in itertools.chain(first, begun):
+        while self.first:
+            yield _checked(self.first.pop(), self.dtype)  # not held here, while it is worked on
+        for chunk in begun:
             yield _checked(chunk, self.dtype)
 
 
 def _source(chunks: Chunks) -> tuple[np.dtype, ops.Show]:
     """Return the dtype of the weights and the pass over them."""
     if _is_dask(chunks):
-        if chunks.size == 0:
-            raise _no_weights()
         dtype = _checked(np.empty(1, chunks.dtype)).dtype
         return dtype, ops.show_dask(chunks, partial(_checked, dtype=dtype))
     if not (_is_sliced(chunks) or callable(chunks)):
@@ -213,6 +216,8 @@ def _is_dask(chunks: Chunks) -> bool:
 
 
 def _is_sliced(chunks: Chunks) -> bool:
+    if isinstance(chunks, np.ma.MaskedArray):
+        raise TypeError(_message(EXPECTED, "a masked array", "fill or drop the masked entries"))
     if all(hasattr(chunks, name) for name in ("shape", "dtype", "__getitem__")):
         if chunks.shape is None:  # a dataset of h5py may hold no data space at all
             raise _no_weights()

@@ -1,11 +1,13 @@
 """`project` against whole-number arithmetic on adversarial weights.
 
-4,000 arrays in the default run, 20,000 with the slow tests, 1,000,000 in .ci/deep.
+4,000 arrays in the default run, 20,000 with the slow tests, 1,000,000 in .ci/deep; one in ten of those is also
+projected as long rows are, in passes.
 """
 
 import collections
 import dataclasses
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -15,12 +17,16 @@ from oracles.fast_projection import Answer, solve
 from projection_cases import LARGE, STRATEGIES, Arranged, arrange, case
 
 from bbdg_ref import project
+from bbdg_ref.ops import projection as projection_ops
+from bbdg_ref.ops import projection_passes
 from bbdg_ref.spec.projection import Projection
 
 CASES = 20_000
 SHARDS = 10
 MUTANT_CASES = 3_000
 SHOWN = 3  # failures that are printed in full
+
+GATHERED = (projection_passes.GATHERED, 30, 4, 1)  # numbers that the passes keep
 
 FIELDS = ("alpha", "beta", "threshold", "error", "n_ones", "tied")
 
@@ -143,9 +149,37 @@ def expect_none(failures: list[str]) -> None:
     assert not failures, f"{len(failures)} cases fail, the first of them:\n\n{text}"
 
 
+def in_passes(w: np.ndarray, **options: int | None) -> Projection:
+    """`project` as if every row were long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projection_ops, "longest_row", lambda dtype: 0)
+        patch.setattr(projection_passes, "GATHERED", GATHERED[w.size % len(GATHERED)])
+        return project(w, **options)
+
+
 @pytest.mark.parametrize("shard", [0, 1, *(pytest.param(i, marks=pytest.mark.slow) for i in range(2, SHARDS))])
 def test_project_is_exact(shard):
     expect_none(run(project, range(shard, CASES, SHARDS)))
+
+
+@pytest.mark.parametrize("first", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in range(1, SHARDS))])
+def test_project_in_passes_is_exact(first):
+    expect_none(run(in_passes, range(first, CASES, 200 if first == 0 else 40)))
+
+
+def test_long_rows_are_projected_in_passes():
+    calls = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projection_ops, "project_in_passes", lambda *arrays: calls.append(1) or best(*arrays))
+        best = projection_passes.project_in_passes
+        in_passes(np.ones((3, 4)), channel_axis=1)
+        assert len(calls) == 4
+        for dtype, most in ((np.float64, 2**17), (np.int64, 2**17), (np.float32, 2**21), (np.float16, 2**21)):
+            calls.clear()
+            most = projection_ops.longest_row(np.dtype(dtype))
+            project((100 * np.random.default_rng(0).standard_normal(most)).astype(dtype))
+            project(np.ones((2, most + 1), dtype), channel_axis=0)
+            assert len(calls) == 2
 
 
 def test_project_is_exact_for_some_thousands_of_weights():
@@ -175,14 +209,70 @@ def test_project_is_exact_on_very_many_cases(capsys):
     )
     tallies: dict[str, Tally] = collections.defaultdict(Tally)
     failures = run(project, range(shard, cases, shards), tallies=tallies)
+    again = range(shard, cases, 10 * shards)
+    failures += run(in_passes, again)
     total = Tally(*(sum(dataclasses.astuple(tally)[i] for tally in tallies.values()) for i in range(5)))
     with capsys.disabled():
-        print(f"\nShard {shard} of {shards}: {total.cases} cases, {len(failures)} mismatches")
+        passes = f"{len(again)} of them also in passes"
+        print(f"\nShard {shard} of {shards}: {total.cases} cases, {passes}, {len(failures)} mismatches")
         print("strategy             cases       weights       tied  float64 wrong  with a limit")
         for name in STRATEGIES:
             print(tallies[name].line(name))
         print(total.line("all"))
     expect_none(failures)
+
+
+# --- long rows ---
+
+
+def rows_equal(w: np.ndarray, axis: int) -> None:
+    """Each channel is what it is alone."""
+    p = project(w, channel_axis=axis)
+    for i in range(w.shape[axis]):
+        alone = project(w.take(i, axis))
+        assert [told(getattr(p, name)[i].item()) for name in FIELDS] == [
+            told(np.asarray(getattr(alone, name)).item()) for name in FIELDS
+        ]
+        equal = np.array_equal(p.bits.take(i, axis), alone.bits)
+        assert equal
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_long_rows_in_any_layout(dtype, axis):
+    n = projection_ops.longest_row(np.dtype(dtype)) // 512 + 1
+    x = 1e3 * np.random.default_rng(axis).standard_normal((2, 512, n))
+    w = np.moveaxis(x.astype(dtype), 0, axis)
+    for layout in (w, np.ascontiguousarray(w), w[:, ::-1, ::-1]):
+        rows_equal(layout, axis)
+
+
+LONG = [
+    (np.float32, (3000,), None),
+    (np.float32, (2**21 + 50,), None),
+    (np.float16, (3, 2**21 + 5), 0),
+    (np.float64, (3000,), None),
+    (np.float64, (2**17 + 50,), None),
+    (np.float64, (3, 100), 0),
+    (np.float64, (400, 3, 400), 1),
+    (np.float64, (2, 2**17 + 5), 0),
+    (np.float64, (2**17 + 5, 2), -1),
+]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype, shape, axis", LONG)
+def test_nan_and_infinity_are_told_by_every_route(dtype, shape, axis, bad):
+    w = np.random.default_rng(0).standard_normal(shape, np.float32).astype(dtype)
+    index = tuple(size - 2 for size in shape)
+    w[index] = bad
+    told_index = index[0] if len(index) == 1 else index
+    expected = f"project: w must be .* first bad value {bad} at index {re.escape(str(told_index))}; remove or replace"
+    for layout in (w, w if len(shape) > 2 else w.astype(w.dtype.newbyteorder())):
+        with pytest.raises(ValueError, match=expected):
+            project(layout, channel_axis=axis)
+    w[index] = 0
+    project(w, channel_axis=axis)
 
 
 # --- the cases and the oracle are checked ---

@@ -124,7 +124,7 @@ from .estimators import (
 from .explanation import Explanation, explain
 from .packed_conv2d import packed_kernels_take, popcount_conv2d
 from .packing import pack_bits, pack_kernels, pack_signs, unpack_bits, unpack_kernels
-from .passes import Changed, NotFinite, Show
+from .passes import Changed, Empty, NotFinite, Show
 from .projection import (
     assign,
     fit_domain,
@@ -147,6 +147,7 @@ __all__ = [
     "ClippedNormGradients",
     "DensityPenalty",
     "EDEParameters",
+    "Empty",
     "Explanation",
     "LinearGradients",
     "MaxPoolForward",

@@ -10,13 +10,17 @@ import numpy as np
 
 from bbdg_ref.ops.ordered import Line, blocks
 
-__all__ = ["Changed", "Collector", "Gatherer", "NotFinite", "Show"]
+__all__ = ["Changed", "Collector", "Empty", "Gatherer", "NotFinite", "Show"]
 
 BLOCK = 2**16
 
 
 class NotFinite(ValueError):
     """A number is NaN or infinite."""
+
+
+class Empty(ValueError):
+    """There are no numbers."""
 
 
 class Changed(ValueError):
@@ -86,4 +90,4 @@ class Gatherer:
     def descending(self) -> Iterator[np.ndarray]:
         """Yield the numbers of each interval from the largest to the smallest."""
         for part in self.parts:
-            yield np.sort(np.concatenate(part))[::-1]
+            yield np.sort(np.concatenate([np.empty(0, self.line.dtype), *part]))[::-1]

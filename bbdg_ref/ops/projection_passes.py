@@ -28,7 +28,7 @@ import numpy.typing as npt
 from bbdg_ref.ops.digit_table import BINS, DigitTable
 from bbdg_ref.ops.exact import prefix_sums
 from bbdg_ref.ops.ordered import Line
-from bbdg_ref.ops.passes import C, Changed, Gatherer, NotFinite, Show
+from bbdg_ref.ops.passes import C, Changed, Empty, Gatherer, NotFinite, Show
 from bbdg_ref.spec.exact import Sums
 from bbdg_ref.spec.projection import Row, general_objective, greatest
 
@@ -284,8 +284,7 @@ class Search:
         ones, ones_sum = (best.ones, best.ones_sum) if best else (0, 0)
         sums = Sums(n, ones, ones_sum * unit, total * unit, self.squares * unit**2)
         alpha, beta = sums.means()
-        # The best of nothing at all: equal numbers, of which any may be ones.
-        row = Row(alpha, beta, sums.error(alpha, beta), ones, found.tied or best is None)
+        row = Row(alpha, beta, sums.error(alpha, beta), ones, found.tied)
         return Split(row, best.least if best else None, n)
 
 
@@ -355,14 +354,16 @@ def best_split(dtype: np.dtype, show: Show) -> Split:
 
     Raises
     ------
-    NotFinite, Changed
-        If a number is not finite, or passes give different numbers.
+    Empty, NotFinite, Changed
+        If there is no number, or one is not finite, or passes give different numbers.
     """
     line = Line.of(dtype)
     table = show(partial(DigitTable.of_all, line))
     least, greatest_bin = (u >> table.left for u in line.finite)
     if table.counts[:least].any() or table.counts[greatest_bin + 1 :].any():
         raise NotFinite
+    if not table.counts.any():
+        raise Empty
     search = Search(line, table)
     del table
     search.forget()
