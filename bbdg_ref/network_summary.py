@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from . import _checks
 from .cost import Cost, layer_cost, total_cost
-from .spec.conv2d import Pair, output_size
+from .ops.folded_shapes import folded_shapes
+from .spec.conv2d import Pair
 from .spec.cost import codebook_bits
-from .spec.evaluation import FoldedNetwork, RealLayer
+from .spec.evaluation import FoldedNetwork
 
 if TYPE_CHECKING:  # not at run time: nn loads h5py, and importing the package shall stay fast
     from .nn.networks import Network
@@ -302,12 +303,19 @@ def _layers(network: "Network", image_shape: Shape) -> Iterator[Entry]:
 
 def _folded_layers(network: FoldedNetwork, image_shape: Shape) -> Iterator[Entry]:
     """Yield the binary layers of a folded network."""
-    stem = network.stem
-    size = output_size(image_shape[1:], stem.weight.shape[2:], stem.stride, stem.padding)
+    if not network.blocks:
+        return
+    try:
+        shapes = iter(folded_shapes(network, image_shape).layers)
+    except ValueError as error:
+        expected, mend = "the shape of images that the network fits", "give the shape of one image"
+        raise ValueError(
+            _checks.message("summary", "image_shape", expected, f"{image_shape}: {error}", mend)
+        ) from error
     for number, block in enumerate(network.blocks, 1):
         for index, layer in enumerate(block.layers, 1):
-            size = output_size(size, layer.bits.shape[2:], layer.stride, layer.padding)
-            yield f"block{number}.conv{index}", layer.bits, size
+            _, height, width = next(shapes)
+            yield f"block{number}.conv{index}", layer.bits, (height, width)
 
 
 def _numbers(network: "Network") -> int:
@@ -318,13 +326,11 @@ def _numbers(network: "Network") -> int:
 
 def _folded_numbers(network: FoldedNetwork) -> int:
     """Count the float32 numbers."""
-    arrays = [network.stem.weight, network.stem.bias, network.classifier.weight, network.classifier.bias]
+    parts: list[Any] = [network.stem, *(network.opening or ()), network.classifier]
     for block in network.blocks:
-        for layer in block.layers:
-            arrays += [layer.scale, layer.shared, layer.shift]
-        if isinstance(block.shortcut, RealLayer):
-            arrays += [block.shortcut.weight, block.shortcut.bias]
-    return sum(array.size for array in arrays)
+        parts += [*block.layers, *block.pool, block.shortcut, getattr(block.shortcut, "layer", None), block.activation]
+    arrays = [value for part in parts if part is not None for value in vars(part).values()]
+    return sum(a.size for a in arrays if isinstance(a, np.ndarray) and a.dtype == np.float32)
 
 
 # --- text ---

@@ -1,4 +1,4 @@
-"""Print a Markdown table of finished runs, one line a run, from the files that train_cifar10.py wrote.
+"""Print a Markdown table of finished runs, one line a run, from the files that the training scripts wrote.
 
 python examples/summarise_runs.py runs/*
 """

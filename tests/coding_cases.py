@@ -1,9 +1,21 @@
 """Bits to code, and small folded networks with every kind of part."""
 
+from dataclasses import is_dataclass, replace
+
 import numpy as np
 from hypothesis import strategies as st
 
-from bbdg_ref.spec.evaluation import BinaryLayer, Block, Classifier, FoldedNetwork, RealLayer, StridePad
+from bbdg_ref.spec.evaluation import (
+    BinaryLayer,
+    Block,
+    Classifier,
+    FoldedNetwork,
+    MaxPool,
+    Pooled,
+    RealLayer,
+    RPReLU,
+    StridePad,
+)
 
 DENSITIES = [0.0, 0.01, 0.05, 0.1, 0.3, 0.5, 0.8, 0.99, 1.0]
 SHAPES = [(1,), (7,), (8,), (65,), (1, 1), (3, 5, 1, 1), (2, 3, 5, 7), (1, 1, 3, 3), (5, 3, 3, 3), (33, 40, 3, 3)]
@@ -52,22 +64,60 @@ def folded(seed: int = 0, width: int = 4) -> FoldedNetwork:
     return FoldedNetwork(stem, blocks, Classifier(reals(rng, 5, w), reals(rng, 5)), "by hand", (3, 8, 6))
 
 
+def shifted(seed: int = 0, width: int = 4) -> FoldedNetwork:
+    """Thresholds, poolings, shortcuts that average, copy or are not there, RPReLU; images of 16 x 16 pixels."""
+    rng, w = np.random.default_rng(seed), width
+
+    def layer(shape, stride, pad, threshold=True) -> BinaryLayer:
+        made = binary(rng, shape, 0.2, stride=(stride, stride), padding=(pad, pad))
+        return replace(made, threshold=reals(rng, shape[1])) if threshold else made
+
+    def signs(channels: int) -> np.ndarray:
+        return rng.choice([-1, 1], channels).astype(np.float32)
+
+    def relu(channels: int) -> RPReLU:
+        return RPReLU(reals(rng, channels), reals(rng, channels), reals(rng, channels))
+
+    real = RealLayer(reals(rng, 2 * w, w, 1, 1), reals(rng, 2 * w), (1, 1), (0, 0))
+    blocks = (
+        Block((layer((w, w, 3, 3), 1, 1),), None, (), relu(w)),
+        Block((layer((2 * w, w, 3, 3), 2, 1),), Pooled(2, 1, real), (), relu(2 * w)),
+        Block((layer((2 * w, 2 * w, 3, 3), 2, 1),), Pooled(2, 1), (), relu(2 * w)),
+        Block((layer((4 * w, 2 * w, 1, 1), 1, 0),), Pooled(1, 2), (), relu(4 * w)),
+        Block((layer((w, 4 * w, 3, 3), 1, 1, False),), Pooled(1, 0), (MaxPool(2, 1, 0, signs(w)),)),
+    )
+    stem = RealLayer(reals(rng, w, 3, 3, 3), reals(rng, w), (1, 1), (1, 1))
+    opening = (MaxPool(3, 2, 1, signs(w)),)
+    return FoldedNetwork(stem, blocks, Classifier(reals(rng, 5, w), reals(rng, 5)), "shifted", None, opening)
+
+
+def _arrays(part: object) -> list[np.ndarray]:
+    """The arrays of a part and of the parts in it."""
+    if isinstance(part, np.ndarray):
+        return [part]
+    inside = part if isinstance(part, tuple) else vars(part).values() if is_dataclass(part) else ()
+    return [array for each in inside for array in _arrays(each)]
+
+
+def _numbers(part: object) -> object:
+    """A part without its arrays."""
+    if isinstance(part, np.ndarray):
+        return None
+    if isinstance(part, tuple):
+        return tuple(_numbers(each) for each in part)
+    if is_dataclass(part):
+        return type(part).__name__, {name: _numbers(value) for name, value in vars(part).items()}
+    return part
+
+
 def parts(network: FoldedNetwork) -> list[np.ndarray]:
     """All arrays of a network."""
-    every: list = [network.stem, network.classifier]
-    for block in network.blocks:
-        every += [*block.layers, *([] if block.shortcut is None else [block.shortcut])]
-    return [value for part in every for value in vars(part).values() if isinstance(value, np.ndarray)]
+    return _arrays(network)
 
 
-def plain(network: FoldedNetwork) -> list:
+def plain(network: FoldedNetwork) -> object:
     """All of a network that is not an array."""
-    found = [network.name, network.image_shape]
-    for block in network.blocks:
-        found += [(layer.stride, layer.padding) for layer in block.layers]
-        short = block.shortcut
-        found.append((short.stride, short.padding) if isinstance(short, RealLayer) else short)
-    return found
+    return _numbers(network)
 
 
 def same(first: FoldedNetwork, second: FoldedNetwork) -> bool:

@@ -356,6 +356,34 @@ def check_cross_entropy_backward(cross_entropy_backward: Callable, case: LossCas
     assert_within(got, want, 4 * ulp / batch)
 
 
+def taught(case: LossCase) -> np.ndarray:
+    """Logits of a teacher: those of the case in another order, halved."""
+    return (case.logits[::-1, ::-1] / 2).astype(case.logits.dtype)
+
+
+def divergence_bound(case: LossCase, temperature: float) -> float:
+    """Of every term: roundings of two logarithms, of which each is up to the range of the logits over T."""
+    size = 2 * np.abs(case.logits).max() / temperature + case.logits.shape[1] + 8
+    return 8 * temperature**2 * size * (case.logits.size + 8) * np.finfo(case.logits.dtype).eps
+
+
+def check_distillation(distillation: Callable, case: LossCase, temperature: float) -> None:
+    got, teacher = distillation(case.logits, taught(case), temperature), taught(case).astype(float)
+    want = loss_oracle.distillation(case.logits.astype(float).tolist(), teacher.tolist(), temperature)
+    assert isinstance(got, float)
+    assert_within(got, want, divergence_bound(case, temperature))
+
+
+def check_distillation_backward(distillation_backward: Callable, case: LossCase, temperature: float) -> None:
+    got, teacher = distillation_backward(case.logits, taught(case), temperature), taught(case).astype(float)
+    arguments = (case.logits.astype(float).tolist(), teacher.tolist(), temperature)
+    assert got.dtype == case.logits.dtype
+    # An error of the log softmax, up to eps times the largest logit over T, is a relative error of the softmax.
+    batch, classes = case.logits.shape
+    ulp = np.finfo(case.logits.dtype).eps * (2 * np.abs(case.logits).max() / temperature + classes + 8)
+    assert_within(got, np.array(loss_oracle.distillation_backward(*arguments)), 8 * ulp * temperature / batch)
+
+
 def check_one_hot(one_hot: Callable, labels: np.ndarray, classes: int) -> None:
     want = [[1.0 if c == label else 0.0 for c in range(classes)] for label in labels.tolist()]
     assert_same(one_hot(labels, classes), np.array(want, np.float32).reshape(len(labels), classes))

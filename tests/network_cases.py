@@ -12,7 +12,8 @@ from bbdg_ref import nn, ops
 from bbdg_ref.nn import EDE, BinaryConv2d, Module
 
 DOMAINS = ("bipolar", "symmetric", "general", "general-closed")
-SMALL = st.sampled_from([("resnet20", 1), ("resnet20", 2), ("resnet20", 3), ("resnet18", 1), ("resnet18", 2)])
+WIDTHS = {"resnet20": (1, 2, 3), "resnet18": (1, 2), "vgg-small": (1, 3), "reactnet18": (1, 2), "reactnet-a": (1, 2)}
+SMALL = st.sampled_from([(arch, width) for arch, widths in WIDTHS.items() for width in widths])
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -245,6 +245,51 @@ def check_step(kind: type[Trainer], prune: str) -> None:
             assert np.allclose(parameter.value, want.value, rtol=0, atol=2e-6), name
 
 
+def seen_and_lost(subject: Trainer, indices: np.ndarray) -> tuple[dict[str, np.ndarray], float]:
+    """What one step hands the network, forward and backward, and its loss."""
+    network, seen = subject.network, {}
+    forward, backward = network.forward, network.backward
+
+    def forth(x, *, training):
+        seen.update(x=x, logits=forward(x, training=training))
+        return seen["logits"]
+
+    network.forward, network.backward = forth, lambda dy: backward(seen.setdefault("dlogits", dy))
+    return seen, subject.train_batch(indices)
+
+
+def check_smoothing(kind: type[Trainer]) -> None:
+    """Labels are smoothed for loss and gradient; right answers are counted by the labels as they are."""
+    subject, indices = trainer(kind, smoothing=0.25, mixup=False, crop=False, flip=False), np.arange(8)
+    seen, loss = seen_and_lost(subject, indices)
+    labels, logits = subject.data.labels[indices], seen["logits"].astype(float)
+    logs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    wanted = 0.75 * np.eye(CLASSES)[labels] + 0.25 / CLASSES
+    assert abs(loss + (wanted * logs).sum(axis=1).mean()) < 1e-5
+    assert np.allclose(seen["dlogits"], (np.exp(logs) - wanted) / 8, rtol=0, atol=1e-6)
+    assert subject.progress.correct == (logits.argmax(axis=1) == labels).mean()
+
+
+def check_teacher(kind: type[Trainer], temperature: float) -> None:
+    """The teacher gets what the network gets, once; the loss is the divergence from it; labels count right answers."""
+    teacher, asked = small(seed=9), []
+
+    def teach(x: np.ndarray) -> np.ndarray:
+        asked.append(x)
+        return 3 * teacher.forward(x, training=False)
+
+    subject, twin = (trainer(k, temperature=temperature) for k in (kind, Trainer))
+    subject.teacher = teach
+    _, targets = twin._batch(np.arange(8))
+    seen, loss = seen_and_lost(subject, np.arange(8))
+    assert len(asked) == 1 and np.array_equal(asked[0], seen["x"])
+    p, q = (z.astype(float) / temperature for z in (3 * teacher.forward(seen["x"], training=False), seen["logits"]))
+    p, q = (z - np.logaddexp.reduce(z, axis=1, keepdims=True) for z in (p, q))
+    assert abs(loss - temperature**2 * (np.exp(p) * (p - q)).sum(axis=1).mean()) < 1e-5 * temperature**2
+    assert np.allclose(seen["dlogits"], temperature * (np.exp(q) - np.exp(p)) / 8, rtol=0, atol=1e-6)
+    assert subject.progress.correct == float(targets[np.arange(8), seen["logits"].argmax(axis=1)].mean())
+
+
 def check_order(kind: type[Trainer]) -> None:
     """Every epoch takes the images in a new order, each at most once, in whole batches."""
     subject, taken = trainer(kind), []

@@ -54,7 +54,23 @@ FLAGS: dict[str, str] = {
     "tau_phi": "tau and phi exchanged, tau = beta - alpha without the half, or the sign of tau lost.",
     "scale_not_differentiated": "XNOR-Net's scale a = mean |latent| differentiated: here it is a constant.",
     "gradient_through_means": "The gradient through the conditional means left out, or spread over the wrong class.",
+    # Choices of bits
+    "group_axis": "N of M counted along another axis than the input channels, in groups that are not consecutive, or "
+    "over the whole layer.",
+    "remainder": "A last group of fewer than M weights left out, or with fewer than N ones although it has N weights.",
+    "block_score": "Kernels or filters ranked by their magnitudes instead of by the sum of their latent weights.",
+    "code_order": "Codes of kernels that run over columns first, or from the last place: bit 3 i + j is row i, "
+    "column j.",
+    "distance_of_bits": "The nearest pattern found by counting bits that differ: every latent weight counts by its "
+    "value.",
+    "first_of_equals": "Of equally near patterns another than the first of the list.",
+    "pattern_threshold": "The threshold left out of the distance to a pattern, or of the sums that move one.",
+    "missing_pattern": "Patterns that do not occur, or have no kernel, dropped or moved to zero.",
+    "repeated_pattern": "Patterns that became equal kept twice, the wrong one of them replaced, or by a pattern that "
+    "is there already.",
     # Density
+    "entropy_slope": "The push of the entropy's bound not scaled by H'(p) (p - EC) / (H(p) - H(EC)), or a push upwards "
+    "beyond one half.",
     "dead_zone": "The penalty on at or below the dead zone: it starts strictly above.",
     "penalty_share": "gamma L / h instead of gamma L / (h (1 - gamma)): the penalty is the share gamma of the whole.",
     "slope": "The slope of the count's estimator, 1/2 for CIFAR and 1 for ImageNet, left out of the push.",
@@ -113,6 +129,10 @@ FLAGS: dict[str, str] = {
     "batch_mean": "A loss or its gradient summed over the batch instead of averaged.",
     "soft_targets": "Targets read as hard labels: they are distributions.",
     "smoothing_share": "epsilon / (classes - 1), or the true class left at 1 - epsilon.",
+    "divergence_direction": "KL(student || teacher), or the cross-entropy with the teacher's distribution: it is "
+    "KL(teacher || student), 0 where they agree.",
+    "temperature": "The factor T^2 of the loss, or T of its gradient, left out, or only one of the two distributions "
+    "tempered.",
     "bias_correction": "Moments not corrected for their start at zero, or with the number of the step off by one.",
     "adam_eps": "eps inside the root, or before the correction: it matters where gradients are as small as the "
     "density penalty's push.",

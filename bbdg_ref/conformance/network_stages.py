@@ -28,6 +28,11 @@ _LOGITS = f"""
     logits: floats {CLASSES}: the logits
     targets: floats {CLASSES}: the target distributions
 """
+_DISTILLED = f"""
+    logits: floats {CLASSES}: the logits of the network that learns
+    teacher_logits: floats {CLASSES}: the logits of the teacher
+    temperature: float: T, by which both are divided
+"""
 
 NETWORK_STAGES = (
     stage(
@@ -45,6 +50,14 @@ NETWORK_STAGES = (
     ),
     stage(
         "cross_entropy_backward", "Gradient of the cross-entropy", "loss", _LOGITS,
+        f"dlogits: floats {CLASSES}: gradient of the logits",
+    ),
+    stage(
+        "distillation", "T^2 times the divergence from the teacher's distribution, mean over the batch", "loss",
+        _DISTILLED, "loss: float: in nats",
+    ),
+    stage(
+        "distillation_backward", "Gradient of the distillation loss", "loss", _DISTILLED,
         f"dlogits: floats {CLASSES}: gradient of the logits",
     ),
     stage(

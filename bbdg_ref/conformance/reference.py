@@ -78,6 +78,41 @@ def select_top_k(latent: Array, k: int) -> Outputs:
     return {"bits": chosen.bits, "threshold": chosen.threshold}
 
 
+def select_n_m(latent: Array, n: int, m: int) -> Outputs:
+    chosen = ops.select_n_m(latent, n, m)
+    return {"bits": chosen.bits, "threshold": chosen.threshold}
+
+
+def select_kernels(latent: Array, k: int) -> Outputs:
+    chosen = ops.select_kernels(latent, k)
+    return {"bits": chosen.bits, "threshold": chosen.threshold}
+
+
+def select_filters(latent: Array, k: int) -> Outputs:
+    chosen = ops.select_filters(latent, k)
+    return {"bits": chosen.bits, "threshold": chosen.threshold}
+
+
+def pattern_bits(patterns: Array) -> Array:
+    return ops.pattern_bits(patterns)
+
+
+def frequent_patterns(bits: Array, count: int) -> Array:
+    return ops.frequent_patterns(bits, count)
+
+
+def nearest_pattern(latent: Array, patterns: Array, threshold: float) -> Array:
+    return ops.nearest_pattern(latent, patterns, threshold)
+
+
+def learned_patterns(latent: Array, patterns: Array, threshold: float) -> Array:
+    return ops.learned_patterns(latent, patterns, threshold)
+
+
+def entropy_factor(density: float, limit: float) -> float:
+    return ops.entropy_factor(density, limit)
+
+
 # ------------------------------------------------------------------------------------------------------ estimators
 
 
@@ -273,6 +308,14 @@ def cross_entropy(logits: Array, targets: Array) -> float:
 
 def cross_entropy_backward(logits: Array, targets: Array) -> Array:
     return ops.cross_entropy_backward(logits, targets)
+
+
+def distillation(logits: Array, teacher_logits: Array, temperature: float) -> float:
+    return ops.distillation(logits, teacher_logits, temperature)
+
+
+def distillation_backward(logits: Array, teacher_logits: Array, temperature: float) -> Array:
+    return ops.distillation_backward(logits, teacher_logits, temperature)
 
 
 def adam_steps(value: Array, grads: Array, learning_rate: float, beta1: float, beta2: float, eps: float) -> Outputs:

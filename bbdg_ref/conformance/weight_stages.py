@@ -25,6 +25,15 @@ _DW = f"dw: floats {KERNELS}: gradient with respect to the weights"
 _DS = f"ds: floats {KERNELS}: gradient with respect to the signs"
 _W = f"w: floats {KERNELS}: the weights"
 
+_CHOSEN = "bits: bits (shape of latent): the ones\nthreshold: float: the value about which the estimator is centred"
+_KERNELS_3X3 = "(out, in, 3, 3)"
+_PATTERNS = "patterns: ints (patterns,): kernel codes, sum of b[i, j] 2^(3 i + j)"
+_AMONG_PATTERNS = f"""
+    latent: floats {_KERNELS_3X3}: latent weights
+    {_PATTERNS}
+    threshold: float: the latent weight that is as near to a one as to a zero
+"""
+
 WEIGHT_STAGES = (
     stage("project", "Nearest weights over all alpha <= beta", "exact projection", _WEIGHTS, _PROJECTION),
     stage(
@@ -66,9 +75,42 @@ WEIGHT_STAGES = (
         """,
     ),
     stage(
+        "entropy_factor", "What scales the push if the entropy is bounded", "density",
+        "density: float: p, above the limit\nlimit: float: the expected connections EC, below 1/2",
+        "factor: float: H'(p) (p - EC) / (H(p) - H(EC)), 0 from 1/2 on",
+    ),
+    stage(
         "select_top_k", "The k largest latent weights become ones", "pruning",
-        "latent: floats (any shape): latent weights\nk: int: the number of ones",
-        "bits: bits (shape of latent): the ones\nthreshold: float: the value about which the estimator is centred",
+        "latent: floats (any shape): latent weights\nk: int: the number of ones", _CHOSEN,
+    ),
+    stage(
+        "select_n_m", "The n largest of every m latent weights along the input channels become ones", "pruning",
+        f"{_LATENT}\nn: int: ones of a group\nm: int: weights of a group", _CHOSEN,
+    ),
+    stage(
+        "select_kernels", "The k kernels with the largest sums become ones", "pruning",
+        f"{_LATENT}\nk: int: the number of kernels", _CHOSEN,
+    ),
+    stage(
+        "select_filters", "The k filters with the largest sums become ones", "pruning",
+        f"{_LATENT}\nk: int: the number of filters", _CHOSEN,
+    ),
+    stage(
+        "pattern_bits", "The 3x3 bits of kernel codes", "pruning",
+        _PATTERNS, "bits: bits (patterns, 3, 3): the bits of each code",
+    ),
+    stage(
+        "frequent_patterns", "The most frequent 3x3 kernels", "pruning",
+        f"bits: bits {_KERNELS_3X3}: the bits of the weights\ncount: int: how many patterns",
+        _PATTERNS + ", the most frequent first",
+    ),
+    stage(
+        "nearest_pattern", "The nearest pattern of each 3x3 kernel", "pruning",
+        _AMONG_PATTERNS, "which: ints (out, in): indices of patterns",
+    ),
+    stage(
+        "learned_patterns", "The patterns moved to their kernels, repeats replaced", "pruning",
+        _AMONG_PATTERNS, "learned: ints (patterns,): kernel codes",
     ),
     stage(
         "sign_bits", "The bit of a number", "estimators",

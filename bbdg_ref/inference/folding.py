@@ -3,32 +3,22 @@
 The formulas stand in `bbdg_ref.spec.evaluation`; here the network's modules are walked and their numbers collected.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _checks
+from ..nn.activations import ChannelBias, PReLU
 from ..nn.binary import BinaryConv2d
 from ..nn.blocks import Residual
 from ..nn.layers import BatchNorm, Conv2d, GlobalAvgPool, HardTanh, Linear, Sequential, StrideAndPad
-from ..nn.networks import Network
+from ..nn.network import Network
+from ..nn.parallel import Parallel, ResidualSum
 from ..nn.parameter import Module
-from ..spec.evaluation import (
-    BinaryLayer,
-    Block,
-    Classifier,
-    FoldedNetwork,
-    RealLayer,
-    StridePad,
-    fold_binary,
-    fold_classifier,
-    fold_real,
-)
+from ..nn.pooling import AvgPool2d, Flatten, MaxPool2d
+from ..spec.evaluation import Block, Classifier, FoldedNetwork, MaxPool, Pooled, RPReLU, fold_classifier
+from .folding_parts import binary_layer, finite, kind, real_layer, sequence, shortcut_of, statistics, thresholded
 
 __all__ = ["fold"]
-
-_MEND = "fold knows the modules of resnet20 and resnet18, in their order"
 
 
 def fold(network: Network, *, image_shape: tuple[int, int, int] | None = None) -> FoldedNetwork:
@@ -37,8 +27,8 @@ def fold(network: Network, *, image_shape: tuple[int, int, int] | None = None) -
     Parameters
     ----------
     network : Network
-        Of the structure of `bbdg_ref.nn.resnet20` or `bbdg_ref.nn.resnet18`: any width, number of classes and weight
-        domain. It is not changed, and the result shares no array with it.
+        Of the structure of one of `bbdg_ref.nn.NETWORKS`: any width, number of classes and weight domain. It is not
+        changed, and the result shares no array with it.
     image_shape : tuple of int, optional
         (channels, height, width) of an image, where the folded network is meant for one size only. The network itself
         is not bound to a size.
@@ -80,19 +70,33 @@ def fold(network: Network, *, image_shape: tuple[int, int, int] | None = None) -
             _checks.message("fold", "network", "a Network", type(network).__name__, "build it with bbdg_ref.nn")
         )
     (stem_name, stem), *stages, (head_name, head) = network.parts()
-    conv, norm, _ = _sequence(stem_name, stem, Conv2d, BatchNorm, HardTanh)
+    first = (Conv2d, BatchNorm)
+    conv, norm, *after = sequence(stem_name, stem, (*first, HardTanh), (*first, MaxPool2d), first)
     with np.errstate(all="ignore"):  # what is not finite is refused by name
         return FoldedNetwork(
-            stem=_real_layer(stem_name, conv, norm),
+            stem=real_layer(stem_name, conv, norm),
             blocks=tuple(
-                _block(f"{name}.{index}", module)
+                block
                 for name, stage in stages
-                for index, module in enumerate(_sequence(name, stage, *[Residual] * len(getattr(stage, "layers", ()))))
+                for index, module in enumerate(sequence(name, stage))
+                for block in _blocks(f"{name}.{index}", module)
             ),
             classifier=_classifier(head_name, head),
             name=network.name,
             image_shape=_image_shape(image_shape, conv.weight.value.shape[1]),
+            opening=_opening(after, len(norm.weight.value)),
         )
+
+
+def _opening(after: list[Module], channels: int) -> tuple[MaxPool, ...] | None:
+    """Fold what follows the batch norm of the stem: hardtanh, max-pooling, or nothing."""
+    if after and isinstance(after[0], HardTanh):
+        return None
+    return tuple(_max_pool(pool, np.ones(channels, np.float32)) for pool in after if isinstance(pool, MaxPool2d))
+
+
+def _max_pool(pool: MaxPool2d, sign: NDArray[np.float32]) -> MaxPool:
+    return MaxPool(pool.size, pool.stride, pool.padding, sign)
 
 
 def _image_shape(shape: tuple[int, int, int] | None, channels: int) -> tuple[int, int, int] | None:
@@ -109,76 +113,58 @@ def _image_shape(shape: tuple[int, int, int] | None, channels: int) -> tuple[int
     return given, height, width
 
 
-def _sequence(where: str, module: Module, *kinds: type[Module]) -> list[Any]:
-    """Return the layers of a `Sequential` that holds exactly these kinds; a subclass may compute something else."""
-    _kind(where, module, Sequential)
-    layers = module.layers if isinstance(module, Sequential) else []
-    for index, (layer, kind) in enumerate(zip(layers, kinds, strict=False)):
-        _kind(f"{where}.{index}", layer, kind)
-    if len(layers) != len(kinds):
-        expected = f"a Sequential of {len(kinds)} modules ({', '.join(kind.__name__ for kind in kinds)})"
-        got = f"{len(layers)} ({', '.join(type(layer).__name__ for layer in layers)})"
-        raise TypeError(_checks.message("fold", where, expected, got, _MEND))
-    return layers
+def _blocks(where: str, module: Module) -> list[Block]:
+    """Fold a block, or the two residual steps that a block of ReActNet-A has."""
+    kind(where, module, Residual, ResidualSum, Sequential)
+    if isinstance(module, Residual):
+        return [_clipped_block(where, module)]
+    if isinstance(module, ResidualSum):
+        return [_shifted_block(where, module)]
+    conv, norm = BinaryConv2d, BatchNorm
+    layers = sequence(
+        where, module, (ResidualSum, ResidualSum), (conv, norm, HardTanh), (conv, MaxPool2d, norm, HardTanh)
+    )
+    if isinstance(layers[0], ResidualSum):
+        return [_shifted_block(f"{where}.{index}", step) for index, step in enumerate(layers)]
+    return [_plain_block(where, layers[0], layers[1] if len(layers) == 4 else None, layers[-2])]
 
 
-def _kind(where: str, module: Module, *kinds: type[Module]) -> None:
-    if type(module) not in kinds:
-        expected = " or ".join(f"a {kind.__name__}" for kind in kinds)
-        raise TypeError(_checks.message("fold", where, expected, f"a {type(module).__name__}", _MEND))
-
-
-def _block(where: str, block: Residual) -> Block:
-    """Fold a residual block: binary convolutions and batch norms with hardtanh between, and the shortcut."""
+def _clipped_block(where: str, block: Residual) -> Block:
+    """Fold a block of a ResNet: binary convolutions and batch norms with hardtanh between, and the shortcut."""
     main, cycle = f"{where}.main", (BinaryConv2d, BatchNorm, HardTanh)
     length = len(getattr(block.main, "layers", ()))
     repeats = (length + 3) // 3  # so that the path ends with a batch norm: 2 modules, 5, 8, ...
-    layers = _sequence(main, block.main, *(cycle * repeats)[:-1])
+    layers = sequence(main, block.main, (cycle * repeats)[:-1])
     pairs = zip(layers[0::3], layers[1::3], strict=True)
-    folded = tuple(_binary_layer(f"{main}.{3 * index}", *both) for index, both in enumerate(pairs))
-    return Block(folded, _shortcut(f"{where}.shortcut", block.shortcut))
+    folded = tuple(binary_layer(f"{main}.{3 * index}", *both) for index, both in enumerate(pairs))
+    return Block(folded, shortcut_of(f"{where}.shortcut", block.shortcut, Sequential, StrideAndPad))
 
 
-def _shortcut(where: str, shortcut: Module) -> RealLayer | StridePad | None:
-    _kind(where, shortcut, Sequential, StrideAndPad)
-    if isinstance(shortcut, StrideAndPad):
-        return StridePad(shortcut.in_channels, shortcut.out_channels, shortcut.stride)
-    if isinstance(shortcut, Sequential) and not shortcut.layers:
-        return None
-    return _real_layer(where, *_sequence(where, shortcut, Conv2d, BatchNorm))
+def _plain_block(where: str, conv: BinaryConv2d, pool: MaxPool2d | None, norm: BatchNorm) -> Block:
+    """Fold a layer of VGG-Small; where the batch norm after a pooling has a negative scale, maxima become minima."""
+    sign = np.where(norm.weight.value < 0, -1, 1).astype(np.float32)
+    pools = () if pool is None else (_max_pool(pool, sign),)
+    return Block((binary_layer(f"{where}.0", conv, norm),), Pooled(1, 0), pools)
 
 
-def _statistics(norm: BatchNorm) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return weight, bias, running mean and running variance."""
-    return norm.weight.value, norm.bias.value, norm.running_mean, norm.running_var
-
-
-def _finite(where: str, *arrays: NDArray[np.float32]) -> None:
-    """Refuse what has overflowed, or was never a number, with the name of the layer."""
-    for array in arrays:
-        if not np.isfinite(array).all():
-            index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            expected = "a layer whose weights are finite in float32 after folding"
-            got = f"shape {array.shape}, first bad value {array[index]} at index {index}"
-            mend = "load a checkpoint from before the training diverged"
-            raise ValueError(_checks.message("fold", where, expected, got, mend))
-
-
-def _binary_layer(where: str, conv: BinaryConv2d, norm: BatchNorm) -> BinaryLayer:
-    values, norms = conv.values(), _statistics(norm)
-    layer = fold_binary(conv.bits, values.alpha, values.beta, *norms, stride=conv.stride, padding=conv.padding)
-    _finite(where, layer.scale, layer.shared, layer.shift)
-    return layer
-
-
-def _real_layer(where: str, conv: Conv2d, norm: BatchNorm) -> RealLayer:
-    layer = fold_real(conv.weight.value, *_statistics(norm), stride=conv.stride, padding=conv.padding)
-    _finite(where, layer.weight, layer.bias)
-    return layer
+def _shifted_block(where: str, block: ResidualSum) -> Block:
+    """Fold a residual step of a ReActNet: a shifted sign, the convolution, the sum, and RPReLU."""
+    layer = thresholded(f"{where}.main", block.main)
+    shortcut = shortcut_of(f"{where}.shortcut", block.shortcut, Sequential, AvgPool2d, Parallel)
+    before, prelu, after = sequence(f"{where}.activation", block.activation, (ChannelBias, PReLU, ChannelBias))
+    numbers = (before.bias.value, prelu.slope.value, after.bias.value)
+    activation = RPReLU(*(value.astype(np.float32) for value in numbers))
+    finite(f"{where}.activation", activation.before, activation.slope, activation.after)
+    return Block((layer,), shortcut, (), activation)
 
 
 def _classifier(where: str, head: Module) -> Classifier:
-    _, norm, linear = _sequence(where, head, GlobalAvgPool, BatchNorm, Linear)
-    folded = fold_classifier(linear.weight.value, linear.bias.value, *_statistics(norm))
-    _finite(where, folded.weight, folded.bias)
+    kinds = (GlobalAvgPool, BatchNorm, Linear), (GlobalAvgPool, Linear), (Flatten, Linear)
+    _, *norms, linear = sequence(where, head, *kinds)
+    weight, bias = linear.weight.value, linear.bias.value
+    if norms:
+        folded = fold_classifier(weight, bias, *statistics(norms[0]))
+    else:
+        folded = Classifier(weight.astype(np.float32), bias.astype(np.float32))
+    finite(where, folded.weight, folded.bias)
     return folded

@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 from .. import _checks
 from ..nn import Network
 from ..ops import packed_layout, packed_program
+from ..ops.folded_layers import LayerByLayer
+from ..ops.folded_shapes import folded_shapes
 from ..ops.packed_conv2d import plain as _plain
-from ..spec.evaluation import Evaluation, FoldedNetwork, RealLayer, evaluate
+from ..spec.evaluation import Evaluation, FoldedNetwork
 from .folding import fold
+from .wholeness import check_whole
 
 __all__ = ["PackedNetwork", "compile_network"]
 
@@ -34,8 +37,9 @@ class PackedNetwork:
     -----
     Every bit and every float equals what `bbdg_ref.spec.evaluation.evaluate` gives. The first call for a batch size and
     an image size lays the network out for it, the first call of all compiles the kernels (or loads them from Numba's
-    cache). Sizes whose maps are not made of whole pieces of 16 pixels, and interpreters without the JIT, are served by
-    the definition itself, slowly. May be called from several threads at once.
+    cache). One program for the whole network serves ResNets at sizes whose maps are made of whole pieces of 16 pixels.
+    Everything else runs layer by layer (`bbdg_ref.ops.folded_layers`), the binary layers by the packed kernels; without
+    the JIT the definition serves, slowly. May be called from several threads at once.
 
     Examples
     --------
@@ -53,9 +57,10 @@ class PackedNetwork:
             raise TypeError(
                 _checks.message("PackedNetwork", "folded", "a FoldedNetwork", got, "use compile_network for a Network")
             )
-        _check(folded)
+        check_whole(folded)
         _freeze(folded)
         self.folded = folded
+        self._layers = LayerByLayer(folded)
         self._known: dict[Any, Any] = {}
         self._programs: dict[tuple[int, tuple[int, ...], bool], packed_program.Program] = {}
         self._fits: dict[tuple[int, ...], bool] = {}
@@ -80,7 +85,9 @@ class PackedNetwork:
         images = self._checked(images)
         runs = _runs(len(images))
         if not self.is_fast(images.shape[1:]):
-            return np.concatenate([evaluate(self.folded, images[run]).logits for run in runs])
+            few = max(1, min(TOGETHER, TOGETHER * 1024 // (images.shape[2] * images.shape[3])))
+            parts = [images[first : first + few] for first in range(0, len(images), few)]
+            return np.concatenate([self._by_layers(part).logits for part in parts])
         logits = np.empty((len(images), len(self.folded.classifier.bias)), np.float32)
         programs = [self._program(images[run], keep=False) for run in runs]
 
@@ -112,7 +119,7 @@ class PackedNetwork:
         """
         images = self._checked(images)
         if not self.is_fast(images.shape[1:]):
-            return evaluate(self.folded, images)
+            return self._by_layers(images)
         logits = np.empty((len(images), len(self.folded.classifier.bias)), np.float32)
         program = self._program(images, keep=True)
         return packed_program.kept(program, packed_program.run(program, images, logits), logits)
@@ -138,7 +145,7 @@ class PackedNetwork:
         return type(self), (self.folded,)
 
     def is_fast(self, shape: tuple[int, ...]) -> bool:
-        """Tell whether images of a shape are served by the kernels, or slowly by the definition.
+        """Tell whether images of a shape are served by one program for the whole network, or layer by layer.
 
         Parameters
         ----------
@@ -155,6 +162,15 @@ class PackedNetwork:
             known = packed_layout.fits(self.folded, (channels, height, width))
             packed_program.remember(self._fits, shape, known)
         return known
+
+    def _by_layers(self, images: Real) -> Evaluation:
+        try:
+            folded_shapes(self.folded, images.shape[1:])
+        except ValueError as error:
+            expected = "images of a size that the network fits"
+            got = f"shape {images.shape}: {error}"
+            raise ValueError(_checks.message("PackedNetwork", "images", expected, got, MEND)) from error
+        return self._layers(images)
 
     def _program(self, images: Real, *, keep: bool) -> packed_program.Program:
         key = len(images), images.shape[1:], keep
@@ -186,45 +202,6 @@ def _freeze(part: Any) -> None:
     elif dataclasses.is_dataclass(part):
         for name in vars(part):
             _freeze(getattr(part, name))
-
-
-def _check(folded: FoldedNetwork) -> None:
-    """Refuse a network whose arrays do not fit together: the kernels take them at their word."""
-    wrong: list[str] = []
-
-    def real(name: str, array: NDArray[Any], *shape: int) -> None:
-        if array.dtype != np.float32 or array.shape != shape:
-            wrong.append(f"{name} of {array.dtype} {array.shape}, not float32 {shape}")
-
-    def layer(name: str, bits: NDArray[Any], inputs: int) -> int:
-        if bits.ndim != 4 or bits.shape[1] != inputs or bits.size == 0:
-            wrong.append(f"{name} of shape {bits.shape}, not (out, {inputs}, kernel height, kernel width)")
-        return len(bits)
-
-    stem, head = folded.stem, folded.classifier
-    channels = layer("stem.weight", stem.weight, stem.weight.shape[1] if stem.weight.ndim > 1 else 0)
-    real("stem.weight", stem.weight, *stem.weight.shape)
-    real("stem.bias", stem.bias, channels)
-    for number, block in enumerate(folded.blocks):
-        name, before = f"blocks[{number}]", channels
-        for index, binary in enumerate(block.layers):
-            channels = layer(f"{name}.layers[{index}].bits", binary.bits, channels)
-            for part in ("scale", "shared", "shift"):
-                real(f"{name}.layers[{index}].{part}", getattr(binary, part), channels)
-            if binary.bits.dtype != np.bool_:
-                wrong.append(f"{name}.layers[{index}].bits of {binary.bits.dtype}, not bool")
-        if isinstance(block.shortcut, RealLayer):
-            out = layer(f"{name}.shortcut.weight", block.shortcut.weight, before)
-            real(f"{name}.shortcut.weight", block.shortcut.weight, *block.shortcut.weight.shape)
-            real(f"{name}.shortcut.bias", block.shortcut.bias, out)
-        if not block.layers:
-            wrong.append(f"{name} without layers")
-    real("classifier.weight", head.weight, len(head.bias), channels)
-    real("classifier.bias", head.bias, len(head.bias))
-    if wrong:
-        raise ValueError(
-            _checks.message("PackedNetwork", "folded", "a network whose parts fit together", wrong[0], "use fold")
-        )
 
 
 def compile_network(network: Network, *, image_shape: tuple[int, int, int] | None = None) -> PackedNetwork:

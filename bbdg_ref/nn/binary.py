@@ -20,6 +20,8 @@ from .parameter import Module, Parameter, Shape
 
 __all__ = ["BinaryConv2d"]
 
+_EDE = EDE(t=1.0, k=1.0)
+
 
 class BinaryConv2d(Module):
     """y = conv(sign(x), W), W two-valued: α where the layer's bit is 0, β where it is 1.
@@ -45,6 +47,8 @@ class BinaryConv2d(Module):
         Where α and β come from.
     rng : numpy.random.Generator
         For the latent weights, U(±1/√fan_in).
+    weight_estimator, activation_estimator : Estimator
+        Stand-ins for the derivative of sign; `anneal` moves an `EDE`.
 
     Attributes
     ----------
@@ -55,19 +59,19 @@ class BinaryConv2d(Module):
     threshold : ndarray of float32, shape ()
         The value about which the weights' estimator is centred (0 for bits by sign).
     weight_estimator, activation_estimator : Estimator
-        Stand-ins for the derivative of sign; the training loop moves EDE's t and k.
+        As given.
     """
 
     state_names = ("bits", "threshold")
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, padding: int = 0,
-        domain: WeightDomain, rng: np.random.Generator,
+        domain: WeightDomain, rng: np.random.Generator, weight_estimator: Estimator = _EDE,
+        activation_estimator: Estimator = _EDE,
     ) -> None:  # fmt: skip
         self.stride, self.padding, self.domain = stride, padding, domain
         self.latent = Parameter(uniform_fan_in((out_channels, in_channels, kernel_size, kernel_size), rng))
-        self.weight_estimator: Estimator = EDE(t=1.0, k=1.0)
-        self.activation_estimator: Estimator = EDE(t=1.0, k=1.0)
+        self.weight_estimator, self.activation_estimator = weight_estimator, activation_estimator
         self._packed: PackedConv | None = None
         self.choose(ops.select_positive(self.latent.value))
 
@@ -75,6 +79,13 @@ class BinaryConv2d(Module):
         """Set the bits, and the threshold that the weights' estimator is centred about."""
         self.bits = exact_bits(selection.bits)
         self.threshold = np.asarray(selection.threshold, np.float32)
+
+    def anneal(self, ede: EDE) -> None:
+        """Put ``ede`` in the place of every estimator of that kind; the others have no schedule."""
+        if isinstance(self.weight_estimator, EDE):
+            self.weight_estimator = ede
+        if isinstance(self.activation_estimator, EDE):
+            self.activation_estimator = ede
 
     def signs(self) -> NDArray[np.floating]:
         """Return s = 2·bits − 1 in the latents' dtype."""

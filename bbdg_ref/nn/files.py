@@ -14,6 +14,9 @@ __all__ = ["build", "check_size", "describe", "load_network", "save_network"]
 
 FORMAT = "network"
 
+#: Binary weights over width², the same for every width.
+WEIGHTS = {"resnet20": 1044, "resnet18": 2682, "vgg-small": 279, "reactnet18": 2682, "reactnet-a": 27591}
+
 
 def describe(network: Network) -> dict[str, Any]:
     """Return what `build` needs to make the same network again.
@@ -68,8 +71,7 @@ def build(header: dict[str, Any], *, rng: np.random.Generator) -> Network:
 def check_size(header: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Refuse a header that asks for a larger network than its arrays can fill, before `build`.
 
-    Every network here has at least 720·width² weights: ResNet-20 ends with five 3×3 convolutions of
-    4·width channels, ResNet-18 with more.
+    The binary weights alone are `WEIGHTS`·width² numbers.
 
     Parameters
     ----------
@@ -84,9 +86,10 @@ def check_size(header: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> No
         If the arrays hold fewer numbers than that.
     """
     held = sum(array.size for array in arrays.values())
-    arguments = header.get("arguments")
+    name, arguments = header.get("network"), header.get("arguments")
+    weights = WEIGHTS.get(name, 0) if isinstance(name, str) else 0  # `build` refuses unknown names
     width, classes = (arguments.get(key) for key in ("width", "classes")) if isinstance(arguments, dict) else (0, 0)
-    if isinstance(width, int) and isinstance(classes, int) and max(720 * width * width, classes) > held:
+    if isinstance(width, int) and isinstance(classes, int) and max(weights * width * width, classes) > held:
         raise ValueError(f"arguments must fit the {held} numbers that it holds; got width {width}, {classes} classes")
 
 

@@ -1,56 +1,21 @@
-"""The networks: ResNet-20 and ResNet-18 for 32×32 images, with binary 3×3 convolutions."""
+"""The networks by name, their sizes, and two of them: ResNet-20 and ResNet-18 for 32×32 images."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .. import _checks, ops
 from .binary import BinaryConv2d
 from .blocks import Residual, resnet18_block, resnet20_block
-from .domains import DOMAINS, WeightDomain
 from .layers import BatchNorm, Conv2d, GlobalAvgPool, HardTanh, Linear, Sequential
-from .parameter import Module
+from .network import Network, checked_domain
+from .reactnet import reactnet18, reactnet_a
+from .vgg import vgg_small
 
 __all__ = ["NETWORKS", "Network", "NetworkSize", "network_size", "resnet18", "resnet20", "shift_latents"]
 
 _Block = Callable[..., Residual]
-
-
-class Network(Sequential):
-    """A whole network: images (batch, 3, height, width) in, logits (batch, classes) out.
-
-    Its parts are named ``stem``, ``stage1``, ``stage2``, …, ``head``.
-
-    Parameters
-    ----------
-    stem : Module
-        From the image to the first feature maps.
-    stages : sequence of Module
-        Each works at one resolution.
-    head : Module
-        From the last feature maps to the logits.
-    name : str
-        Which builder made it.
-    arguments : dict
-        With which arguments; a model file holds both, to build the same network again.
-    """
-
-    def __init__(
-        self, stem: Module, stages: Sequence[Module], head: Module, *, name: str, arguments: dict[str, Any]
-    ) -> None:
-        super().__init__(stem, *stages, head)
-        self.name, self.arguments = name, arguments
-
-    def parts(self) -> Iterator[tuple[str, Module]]:
-        """Yield stem, stages and head by name."""
-        names = ["stem", *(f"stage{i}" for i in range(1, len(self.layers) - 1)), "head"]
-        return zip(names, self.layers, strict=True)
-
-    def binary_layers(self) -> dict[str, BinaryConv2d]:
-        """Return the binary convolutions by name, in the order of the data flow."""
-        return {name: module for name, module in self.modules() if isinstance(module, BinaryConv2d)}
 
 
 @dataclass(frozen=True)
@@ -105,10 +70,7 @@ def _resnet(
     rng: np.random.Generator,
 ) -> Network:  # fmt: skip
     """Stem, stages of ``blocks`` blocks each (every stage but the first starts with stride 2), head."""
-    _checks.one_of(name, "domain", domain, list(DOMAINS))
-    _checks.integer(name, "width", width, 1)
-    _checks.integer(name, "classes", classes, 2)
-    make: Callable[[], WeightDomain] = DOMAINS[domain]
+    make = checked_domain(name, domain, width, classes)
     stem = Sequential(Conv2d(3, width, 3, padding=1, rng=rng), BatchNorm(width), HardTanh())
     stages, channels = [], width
     for number, out in enumerate(widths):
@@ -189,7 +151,13 @@ def resnet18(*, domain: str = "general", width: int = 64, classes: int = 10, rng
 
 
 #: The builders by the name that the command line and the files use.
-NETWORKS: dict[str, Callable[..., Network]] = {"resnet20": resnet20, "resnet18": resnet18}
+NETWORKS: dict[str, Callable[..., Network]] = {
+    "resnet20": resnet20,
+    "resnet18": resnet18,
+    "vgg-small": vgg_small,
+    "reactnet18": reactnet18,
+    "reactnet-a": reactnet_a,
+}
 
 
 def shift_latents(network: Network, density: float) -> None:

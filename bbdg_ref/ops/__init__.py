@@ -22,7 +22,7 @@ activation          the backward pass of hardtanh in one pass
 shortcut            the sum of two gradients in place, on threads; memory that is used again
 weights             the definition's operations, in memory that is used again
 adam                one pass instead of a dozen
-pruning             top-k by a partition instead of a sort
+pruning             top-k by a partition instead of a sort, groups by comparisons
 packing             masks of vector comparisons are the words; no transposed copy
 ==================  ==========================================================================
 """
@@ -52,6 +52,7 @@ from ..spec.density import (
     density,
     density_penalty,
     density_penalty_push,
+    entropy_factor,
 )
 from ..spec.estimators import (
     EDEParameters,
@@ -67,6 +68,8 @@ from ..spec.linear import (
 from ..spec.loss import (
     cross_entropy,
     cross_entropy_backward,
+    distillation,
+    distillation_backward,
     mixup_targets,
     one_hot,
     smooth_targets,
@@ -86,7 +89,14 @@ from ..spec.pooling import (
     max_pool2d,
     max_pool2d_backward,
 )
-from ..spec.pruning import Selection, select_positive
+from ..spec.pruning import (
+    Selection,
+    frequent_patterns,
+    learned_patterns,
+    nearest_pattern,
+    pattern_bits,
+    select_positive,
+)
 from ..spec.weights import (
     WeightGradients,
     bipolar_weights,
@@ -134,7 +144,7 @@ from .projection import (
     project_zero,
 )
 from .projection_passes import best_split, write_bits
-from .pruning import select_top_k
+from .pruning import select_filters, select_kernels, select_n_m, select_top_k
 from .shortcut import add_to, stride_and_pad, stride_and_pad_backward
 from .sparse_conv2d import two_valued_grad_input
 from .weights import general_weights, general_weights_backward
@@ -169,9 +179,9 @@ __all__ = [
     "batchnorm_train",
     "best_split",
     "bipolar_weights",
+    "boxes",
     "bipolar_weights_backward",
     "bits_at_least_zero",
-    "boxes",
     "channel_bias",
     "channel_bias_backward",
     "clipped_norm_backward",
@@ -188,10 +198,14 @@ __all__ = [
     "density",
     "density_penalty",
     "density_penalty_push",
+    "distillation",
+    "distillation_backward",
     "ede_backward",
     "ede_schedule",
+    "entropy_factor",
     "explain",
     "fit_domain",
+    "frequent_patterns",
     "general_weights",
     "general_weights_backward",
     "global_avg_pool",
@@ -200,17 +214,20 @@ __all__ = [
     "hardtanh_backward",
     "identity_backward",
     "invert_bits",
+    "learned_patterns",
     "linear",
     "linear_backward",
     "max_pool2d",
     "max_pool2d_backward",
     "mixup_targets",
+    "nearest_pattern",
     "one_hot",
     "output_size",
     "pack_bits",
     "pack_kernels",
     "pack_signs",
     "packed_kernels_take",
+    "pattern_bits",
     "popcount_conv2d",
     "prelu",
     "prelu_backward",
@@ -220,6 +237,9 @@ __all__ = [
     "project_zero",
     "quadratic_backward",
     "running_update",
+    "select_filters",
+    "select_kernels",
+    "select_n_m",
     "select_positive",
     "select_top_k",
     "show_chunks",

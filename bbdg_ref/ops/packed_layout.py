@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..spec.conv2d import output_size
-from ..spec.evaluation import BinaryLayer, Block, Classifier, FoldedNetwork, RealLayer
+from ..spec.evaluation import BinaryLayer, Block, Classifier, FoldedNetwork, RealLayer, StridePad
 from .column_plan import column_geometry, column_weights
+from .folded_shapes import all_clipped
 from .packed_plan import PIECE, Geometry, Lists, columns_are_faster, counting_lists, geometry
 from .packed_program import Program, Step, aligned_zeros
 
@@ -96,7 +97,9 @@ class Places:
 
 
 def fits(folded: FoldedNetwork, shape: Shape) -> bool:
-    """Tell whether a program can be made of a network: maps of whole pieces, counts that fit int16, and the JIT on.
+    """Tell whether a program can be made of a network.
+
+    It needs signs at 0, hardtanh after every sum, maps of whole pieces, counts that fit int16, and the JIT on.
 
     Parameters
     ----------
@@ -111,6 +114,8 @@ def fits(folded: FoldedNetwork, shape: Shape) -> bool:
     """
     from ..kernels.compiled import jit_is_on  # not at the top: importing bbdg_ref does not import Numba
 
+    if not all_clipped(folded):
+        return False
     try:
         shapes = list(_maps(folded, shape))
     except ValueError:
@@ -135,7 +140,7 @@ def _maps(folded: FoldedNetwork, shape: Shape) -> Iterable[Shape]:
         short = block.shortcut
         if isinstance(short, RealLayer):
             before = _after(short, short.weight.shape, before)
-        elif short is not None:
+        elif isinstance(short, StridePad):
             before = short.out_channels, -(-before[1] // short.stride), -(-before[2] // short.stride)
         if before != shape:
             raise ValueError(f"the shortcut leads to {before}, the layers to {shape}")
@@ -404,7 +409,7 @@ def _block(
     shortcut = given.x if block.shortcut is None else maps.take(batch * math.prod(after), given.x)
     if isinstance(block.shortcut, RealLayer):
         builder.real(block.shortcut, given.x, given.shape, shortcut, -1)
-    elif block.shortcut is not None:
+    elif isinstance(block.shortcut, StridePad):
         builder.stride_pad(block.shortcut.stride, given.x, given.shape, after, shortcut)
     if target:
         result = target.x

@@ -1,4 +1,4 @@
-"""The paper's penalty on the density over all binary layers."""
+"""The paper's penalty on the density over all binary layers, and its twin on the entropy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from .. import _checks, ops
 from ..spec.pruning import Selection
 from .protocol import NO_PENALTY, Penalty
 
-__all__ = ["PAPER_GAMMA_CIFAR10", "DensityPenalty"]
+__all__ = ["PAPER_GAMMA_CIFAR10", "PAPER_GAMMA_CIFAR100", "DensityPenalty", "EntropyPenalty"]
 
 #: γ by expected connections (EC), as the official CIFAR-10 code pairs them (arXiv 2306.13515).
 PAPER_GAMMA_CIFAR10 = {
@@ -24,6 +24,9 @@ PAPER_GAMMA_CIFAR10 = {
     0.02: 0.08,
     0.01: 0.1,
 }
+
+#: γ by expected connections (EC), as the official CIFAR-100 code pairs them.
+PAPER_GAMMA_CIFAR100 = {0.5: 0.0, 0.05: 0.05, 0.04: 0.05, 0.03: 0.05, 0.02: 0.06, 0.01: 0.07}
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,11 @@ class DensityPenalty:
 
     def __post_init__(self) -> None:
         """Refuse numbers outside their ranges."""
-        _checks.fraction("DensityPenalty", "limit", self.limit)
-        _checks.fraction("DensityPenalty", "gamma", self.gamma, zero=True)
-        _checks.fraction("DensityPenalty", "slope", self.slope, one=True)
-        _checks.fraction("DensityPenalty", "dead_zone", self.dead_zone, zero=True)
+        name = type(self).__name__
+        _checks.fraction(name, "limit", self.limit)
+        _checks.fraction(name, "gamma", self.gamma, zero=True)
+        _checks.fraction(name, "slope", self.slope, one=True)
+        _checks.fraction(name, "dead_zone", self.dead_zone, zero=True)
 
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the positive latent weights of each layer."""
@@ -86,3 +90,50 @@ class DensityPenalty:
             ones, total, limit=self.limit, gamma=self.gamma, loss=loss, dead_zone=self.dead_zone
         )
         return Penalty(result.value, ops.density_penalty_push(result.multiplier, total, slope=self.slope))
+
+
+@dataclass(frozen=True)
+class EntropyPenalty(DensityPenalty):
+    """Bits by sign; a penalty while the entropy H(p) of the bits of all binary layers exceeds H(EC).
+
+    The constraint is that of `DensityPenalty` as long as p < ½, and the penalty the same share γ of the whole loss, but
+    its push is another (`bbdg_ref.spec.density.entropy_factor`)::
+
+        ∂/∂latent = λ·slope/n · H′(p)·(p − EC)/(H(p) − H(EC)),   H′(p) = log₂((1 − p)/p)
+
+    The factor is 1 at the limit and falls to 0 at p = ½, where the entropy has no slope. Latent weights that start half
+    positive are therefore not moved: start them below one half (`bbdg_ref.nn.shift_latents`, ``--init-density``) or
+    from a pruned network (``--from``).
+
+    Parameters
+    ----------
+    limit : float
+        EC, the expected connections, in (0, ½).
+    gamma, slope, dead_zone : float
+        As for `DensityPenalty`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = [np.array([0.5, -0.5, -0.25, -0.75])]
+    >>> for strategy in (DensityPenalty(0.125, 0.2), EntropyPenalty(0.125, 0.2)):
+    ...     print(round(strategy.penalty(strategy.choose(layer, step=0), loss=2.0).push, 4))
+    0.5
+    0.37
+    """
+
+    def __post_init__(self) -> None:
+        """Refuse numbers outside their ranges."""
+        super().__post_init__()
+        if self.limit >= 0.5:
+            expected, mend = "below 1/2, up to which fewer ones have less entropy", "choose a lower one"
+            raise ValueError(_checks.message("EntropyPenalty", "limit", expected, repr(self.limit), mend))
+
+    def penalty(self, selections: Sequence[Selection], loss: float) -> Penalty:
+        """Return the share γ of the loss, and its push on every latent weight."""
+        bounded = super().penalty(selections, loss)
+        if bounded.push == 0:
+            return bounded
+        ones = sum(int(np.count_nonzero(selection.bits)) for selection in selections)
+        density = ones / sum(selection.bits.size for selection in selections)
+        return Penalty(bounded.value, bounded.push * ops.entropy_factor(density, self.limit))

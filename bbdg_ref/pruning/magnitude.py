@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _checks, ops
+from .. import ops
 from ..spec.pruning import Selection
-from .protocol import NO_PENALTY, Penalty
+from .protocol import NoPenalty
+from .schedule import Schedule, check_density, count
 
 __all__ = ["GlobalTopK", "TopK"]
 
 
 @dataclass(frozen=True)
-class TopK:
+class TopK(NoPenalty):
     """In a layer of n weights the k = round(density·n) largest latent weights are ones, at least one.
 
     The density is met from the first step on. The sign's estimator is centred between the smallest
@@ -23,8 +24,8 @@ class TopK:
 
     Parameters
     ----------
-    density : float
-        Fraction of ones in every binary layer, in (0, 1].
+    density : float or Schedule
+        Fraction of ones in every binary layer, in (0, 1], or one that moves from step to step.
 
     Examples
     --------
@@ -33,23 +34,19 @@ class TopK:
     Selection(bits=array([False, False, False,  True]), threshold=0.625)
     """
 
-    density: float
+    density: float | Schedule
 
     def __post_init__(self) -> None:
-        """Refuse a density that is not a fraction."""
-        _checks.fraction("TopK", "density", self.density, one=True)
+        """Refuse a density that is neither a fraction nor a schedule."""
+        check_density("TopK", "density", self.density)
 
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the k largest latent weights of each layer."""
-        return [ops.select_top_k(latent, max(1, round(self.density * latent.size))) for latent in latents]
-
-    def penalty(self, selections: Sequence[Selection], loss: float) -> Penalty:
-        """Return nothing to add."""
-        return NO_PENALTY
+        return [ops.select_top_k(latent, count(self.density, step, latent.size)) for latent in latents]
 
 
 @dataclass(frozen=True)
-class GlobalTopK:
+class GlobalTopK(NoPenalty):
     """The k = round(density·n) largest of the n latent weights of all layers together are ones, at least one.
 
     It is `bbdg_ref.spec.pruning.select_top_k` of the layers' latent weights one after another, each in C
@@ -65,8 +62,8 @@ class GlobalTopK:
 
     Parameters
     ----------
-    density : float
-        Fraction of ones over all binary layers, in (0, 1].
+    density : float or Schedule
+        Fraction of ones over all binary layers, in (0, 1], or one that moves from step to step.
 
     Examples
     --------
@@ -78,24 +75,20 @@ class GlobalTopK:
     [0.375, 0.375]
     """
 
-    density: float
+    density: float | Schedule
 
     def __post_init__(self) -> None:
-        """Refuse a density that is not a fraction."""
-        _checks.fraction("GlobalTopK", "density", self.density, one=True)
+        """Refuse a density that is neither a fraction nor a schedule."""
+        check_density("GlobalTopK", "density", self.density)
 
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return each layer's part of the k largest latent weights of all."""
         if not latents:
             return []
         flat = np.concatenate([latent.reshape(-1) for latent in latents])
-        chosen = ops.select_top_k(flat, max(1, round(self.density * flat.size)))
+        chosen = ops.select_top_k(flat, count(self.density, step, flat.size))
         ends = np.cumsum([latent.size for latent in latents])[:-1]
         parts = np.split(chosen.bits, ends)
         return [
             Selection(part.reshape(latent.shape), chosen.threshold) for part, latent in zip(parts, latents, strict=True)
         ]
-
-    def penalty(self, selections: Sequence[Selection], loss: float) -> Penalty:
-        """Return nothing to add."""
-        return NO_PENALTY

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..spec.pruning import Selection
 
-__all__ = ["NO_PENALTY", "Penalty", "Pruning"]
+__all__ = ["NO_PENALTY", "NoPenalty", "Penalty", "Pruning"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,12 @@ NO_PENALTY = Penalty(0.0, 0.0)
 
 
 class Pruning(Protocol):
-    """Chooses the ones of all binary layers, before every forward pass."""
+    """Chooses the ones of all binary layers, before every forward pass.
+
+    Every strategy is a frozen dataclass of its settings: what it chooses depends on the latent weights and the step
+    alone, so that a checkpoint need not know of it, and so that it takes any weights, trained or not, by
+    ``strategy.choose([weights], step=0)``.
+    """
 
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the bits and the threshold of each layer.
@@ -48,3 +53,11 @@ class Pruning(Protocol):
     def penalty(self, selections: Sequence[Selection], loss: float) -> Penalty:
         """Return what is added to the loss of a step with these bits and this task loss."""
         ...
+
+
+class NoPenalty:
+    """The part of a strategy that adds nothing to the loss."""
+
+    def penalty(self, selections: Sequence[Selection], loss: float) -> Penalty:
+        """Return nothing to add."""
+        return NO_PENALTY

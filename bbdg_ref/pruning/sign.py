@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from .. import ops
 from ..spec.pruning import Selection
-from .protocol import NO_PENALTY, Penalty
+from .protocol import NoPenalty
 
 __all__ = ["SignOfLatent"]
 
 
 @dataclass(frozen=True)
-class SignOfLatent:
+class SignOfLatent(NoPenalty):
     """b = (latent > 0), and nothing added to the loss.
 
     Examples
@@ -27,7 +27,3 @@ class SignOfLatent:
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the positive latent weights of each layer."""
         return [ops.select_positive(latent) for latent in latents]
-
-    def penalty(self, selections: Sequence[Selection], loss: float) -> Penalty:
-        """Return nothing to add."""
-        return NO_PENALTY

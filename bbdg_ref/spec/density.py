@@ -5,11 +5,12 @@ all binary layers together, near or below a limit EC, the *expected connections*
 """
 
 from dataclasses import dataclass
+from math import log2
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DensityPenalty", "density", "density_penalty", "density_penalty_push"]
+__all__ = ["DensityPenalty", "density", "density_penalty", "density_penalty_push", "entropy_factor"]
 
 
 def density(bits: NDArray[np.bool_]) -> float:
@@ -110,3 +111,36 @@ def density_penalty_push(multiplier: float, total: int, *, slope: float = 0.5) -
     0.001
     """
     return multiplier * slope / total
+
+
+def entropy_factor(density: float, limit: float) -> float:
+    """Return what scales the push if the entropy is bounded instead of the density.
+
+    Parameters
+    ----------
+    density : float
+        p, above the limit.
+    limit : float
+        The expected connections EC, above 0 and below 1/2.
+
+    Returns
+    -------
+    float
+        ``H'(p) (p - EC) / (H(p) - H(EC))`` with ``H(p) = -p log2 p - (1 - p) log2(1 - p)`` and
+        ``H'(p) = log2((1 - p) / p)``; 0 for p >= 1/2.
+
+    Notes
+    -----
+    Below 1/2 the constraint ``H(p) <= H(EC)`` is ``p <= EC``. Its penalty ``lambda (H(p) - H(EC))`` is also the share
+    gamma of the whole, so that it differs in its push alone: towards 1 at the limit, less above it, none at 1/2, from
+    where on fewer ones have no less entropy.
+
+    Examples
+    --------
+    >>> round(entropy_factor(0.25, 0.125), 3), entropy_factor(0.5, 0.125)
+    (0.74, 0.0)
+    """
+    if density >= 0.5:
+        return 0.0
+    entropies = [-p * log2(p) - (1 - p) * log2(1 - p) for p in (density, limit)]
+    return log2((1 - density) / density) * (density - limit) / (entropies[0] - entropies[1])

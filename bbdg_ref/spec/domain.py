@@ -193,14 +193,7 @@ class Domain:
             raise TypeError(f"Domain.encode: values must be real numbers; got {given.dtype}; convert them to float64")
         alpha, beta = self._levels("encode", given)
         zeros, ones = _equals(given, alpha), _equals(given, beta)
-        _refuse(
-            "encode",
-            "values",
-            "alpha or beta exactly",
-            given,
-            ~(zeros | ones),
-            "use assign for the nearest value",
-        )
+        _refuse("encode", "values", "alpha or beta exactly", given, ~(zeros | ones), "use assign for the nearest value")
         return ones & ~zeros
 
     def _levels(self, method: str, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -230,14 +223,7 @@ def _level(name: str, value: Level) -> Level:
             "flatten it, with one value for each channel"
         )
     inexact = np.array([x != y for x, y in zip(given.ravel().tolist(), array.ravel().tolist(), strict=True)])
-    _refuse(
-        "",
-        name,
-        "exactly a float64",
-        given,
-        inexact.reshape(given.shape) & (given == given),
-        "round it first",
-    )
+    _refuse("", name, "exactly a float64", given, inexact.reshape(given.shape) & (given == given), "round it first")
     _refuse("", name, "finite", array, ~np.isfinite(array), "use smaller values")
     if array.ndim == 0:
         return float(array)

@@ -11,25 +11,30 @@ Therefore the folded expression itself is the definition, to the last bit: every
 to float32 once, in the order written, with no fused multiply-add. What runs elsewhere either equals `evaluate` in
 every bit of its outputs or is another network. (The two zeros count as equal: no bit x > 0 tells them apart.)
 
-Order of the whole: stem, hardtanh; the blocks; mean over the pixels, linear. Within a block, h = x, then for every
-layer z = layer(h > 0) and h = z; y = hardtanh(z + shortcut(x)). The hardtanh between the two layers of a ResNet-18
-block is left out: it does not change which values are positive, and the next layer reads nothing else.
+Order of the whole: stem, hardtanh or max-pooling; the blocks; mean over the pixels, linear. Within a block, h = x, then
+for every layer z = layer(h > 0) and h = z; y = hardtanh(pool(z) + shortcut(x)), or RPReLU in the place of hardtanh. The
+hardtanh between the two layers of a ResNet-18 block is left out: it does not change which values are positive, and the
+next layer reads nothing else. A bias before a sign is a threshold: h + b > 0 in floating point exactly where h > -b.
+Batch norm after a pooling folds into the convolution before it: z grows with y where g > 0 and falls where g < 0, so
+there the maximum over y is the minimum over z.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bbdg_ref.spec.activation import hardtanh
+from bbdg_ref.spec.activation import channel_bias, hardtanh, prelu
 from bbdg_ref.spec.conv2d import Pair, pair, windows
 from bbdg_ref.spec.estimators import sign_bits
+from bbdg_ref.spec.pooling import max_pool2d
 from bbdg_ref.spec.popcount_conv import Level, binary_counts
 from bbdg_ref.spec.shortcut import stride_and_pad
 
 __all__ = [
-    "BinaryLayer", "RealLayer", "StridePad", "Block", "Classifier", "FoldedNetwork", "Evaluation", "fold_binary",
-    "fold_real", "fold_classifier", "binary_layer", "real_layer", "classify", "evaluate",
+    "BinaryLayer", "RealLayer", "MaxPool", "RPReLU", "StridePad", "Pooled", "Block", "Classifier", "FoldedNetwork",
+    "Evaluation", "fold_binary", "fold_real", "fold_classifier", "binary_layer", "real_layer", "classify", "evaluate",
 ]  # fmt: skip
 
 Real = NDArray[np.float32]
@@ -46,6 +51,10 @@ class BinaryLayer:
     shift: Real  # (out,)
     stride: Pair  # vertical, horizontal
     padding: Pair  # vertical, horizontal
+    threshold: Real | None = None  # (in,): the layer reads the bits h > threshold; None is 0
+
+
+BinaryFunction = Callable[[NDArray[np.bool_], BinaryLayer], Real]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +67,25 @@ class RealLayer:
     padding: Pair  # vertical, horizontal
 
 
+@dataclass(frozen=True, eq=False)
+class MaxPool:
+    """Max-pooling, min-pooling of some channels: ``y = sign[c] * (maximum of sign[c] * x over the window)``."""
+
+    size: int  # height and width of the window
+    stride: int  # of the windows, in both directions
+    padding: int  # smaller than size; padding never wins
+    sign: Real  # (channels,), each 1 or -1
+
+
+@dataclass(frozen=True, eq=False)
+class RPReLU:
+    """``y = p + after``, p = h where h > 0 and slope * h elsewhere, h = x + before: three roundings."""
+
+    before: Real  # (channels,)
+    slope: Real  # (channels,)
+    after: Real  # (channels,)
+
+
 @dataclass(frozen=True)
 class StridePad:
     """The shortcut without parameters, `bbdg_ref.spec.shortcut.stride_and_pad`."""
@@ -67,19 +95,30 @@ class StridePad:
     stride: int  # every stride-th pixel of both directions
 
 
+@dataclass(frozen=True)
+class Pooled:
+    """The shortcut that averages, then goes through a real layer or is repeated, or is not there at all."""
+
+    size: int  # of the windows, side by side, whose pixels are added up in C order and divided by size * size
+    copies: int  # of all maps, one after another; 0: nothing is added to what the layers give
+    layer: RealLayer | None = None  # reads the means; copies is 1 then
+
+
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A residual block: ``y = hardtanh(layers(x) + shortcut(x))``."""
+    """A residual block: ``y = hardtanh(pool(layers(x)) + shortcut(x))``, or RPReLU in the place of hardtanh."""
 
     layers: tuple[BinaryLayer, ...]  # at least one, in order
-    shortcut: RealLayer | StridePad | None  # None is the identity
+    shortcut: RealLayer | StridePad | Pooled | None  # None is the identity
+    pool: tuple[MaxPool, ...] = ()  # none or one
+    activation: RPReLU | None = None  # None is hardtanh
 
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
     """Mean over the pixels, batch norm and linear layer: what `classify` computes."""
 
-    weight: Real  # (classes, channels)
+    weight: Real  # (classes, channels); or (classes, channels * height * width), and no mean is taken
     bias: Real  # (classes,)
 
 
@@ -87,11 +126,12 @@ class Classifier:
 class FoldedNetwork:
     """A whole network without batch norm: what `evaluate` computes."""
 
-    stem: RealLayer  # hardtanh follows it
+    stem: RealLayer  # reads the images; `opening` follows it
     blocks: tuple[Block, ...]  # in order
     classifier: Classifier  # reads the last block
     name: str  # of the network it was folded from
     image_shape: tuple[int, int, int] | None  # (channels, height, width) of an image, or None if not fixed
+    opening: tuple[MaxPool, ...] | None = None  # what follows the stem, none or one; None is hardtanh
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,7 +325,8 @@ def classify(x: Real, classifier: Classifier) -> Real:
     -------
     ndarray of float32 (batch, classes)
         ``s = 0``, then for every pixel in C order ``s = s + x``; ``f = s / pixels``; ``logits = bias``, then for every
-        channel c ``logits = logits + weight[:, c] * f[:, c]``.
+        channel c ``logits = logits + weight[:, c] * f[:, c]``. Where `weight` has a column for every pixel of every
+        map, each is a channel of one pixel.
 
     Examples
     --------
@@ -293,6 +334,7 @@ def classify(x: Real, classifier: Classifier) -> Real:
     >>> classify(x, Classifier(np.full((2, 1), 4, np.float32), np.array([0, 1], np.float32)))
     array([[2., 3.]], dtype=float32)
     """
+    x = x if classifier.weight.shape[1] == x.shape[1] else x.reshape(len(x), -1, 1, 1)
     s = np.zeros(x.shape[:2], np.float32)
     for p, q in np.ndindex(x.shape[2:]):
         s = s + x[:, :, p, q]
@@ -303,7 +345,19 @@ def classify(x: Real, classifier: Classifier) -> Real:
     return logits
 
 
-def _shortcut(x: Real, shortcut: RealLayer | StridePad | None) -> Real:
+def _max_pool(x: Real, pools: tuple[MaxPool, ...]) -> Real:
+    for pool in pools:
+        sign = pool.sign[:, None, None]
+        x = sign * max_pool2d(sign * x, pool.size, stride=pool.stride, padding=pool.padding).y
+    return x
+
+
+def _shortcut(x: Real, shortcut: RealLayer | StridePad | Pooled | None) -> Real | np.float32:
+    if isinstance(shortcut, Pooled):
+        v = windows(x, (shortcut.size, shortcut.size), (shortcut.size, shortcut.size))  # (n, c, p, q, i, j)
+        x = np.asarray(sum(v[..., i, j] for i, j in np.ndindex(v.shape[4:])) / np.float32(shortcut.size**2))
+        copies = np.tile(x, (1, shortcut.copies, 1, 1)) if shortcut.copies else np.float32(0)
+        return copies if shortcut.layer is None else real_layer(x, shortcut.layer)
     if isinstance(shortcut, RealLayer):
         return real_layer(x, shortcut)
     if isinstance(shortcut, StridePad):
@@ -311,7 +365,7 @@ def _shortcut(x: Real, shortcut: RealLayer | StridePad | None) -> Real:
     return x
 
 
-def evaluate(network: FoldedNetwork, images: Real) -> Evaluation:
+def evaluate(network: FoldedNetwork, images: Real, *, binary: BinaryFunction = binary_layer) -> Evaluation:
     """Compute a folded network's answer, and keep all that lies on the way to it.
 
     Parameters
@@ -319,6 +373,8 @@ def evaluate(network: FoldedNetwork, images: Real) -> Evaluation:
     network : FoldedNetwork
     images : ndarray of float32 (batch, channels, height, width)
         Normalised as in training.
+    binary : callable, optional
+        What computes a binary layer from the bits that it reads: anything that equals `binary_layer`.
 
     Returns
     -------
@@ -342,13 +398,15 @@ def evaluate(network: FoldedNetwork, images: Real) -> Evaluation:
     >>> result.logits
     array([[-0.375,  0.625]], dtype=float32)
     """
-    x = hardtanh(real_layer(images, network.stem))
+    x = real_layer(images, network.stem)
+    x = hardtanh(x) if network.opening is None else _max_pool(x, network.opening)
     bits, features = [], [x]
     for block in network.blocks:
         h = x
         for layer in block.layers:
-            bits.append(sign_bits(h))
-            h = binary_layer(bits[-1], layer)
-        x = hardtanh(h + _shortcut(x, block.shortcut))
+            bits.append(sign_bits(h) if layer.threshold is None else h > layer.threshold[:, None, None])
+            h = binary(bits[-1], layer)
+        h, a = _max_pool(h, block.pool) + _shortcut(x, block.shortcut), block.activation
+        x = hardtanh(h) if a is None else channel_bias(prelu(channel_bias(h, a.before), a.slope), a.after)
         features.append(x)
     return Evaluation(classify(x, network.classifier), tuple(bits), tuple(features))

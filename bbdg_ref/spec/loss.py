@@ -1,9 +1,17 @@
-"""Softmax cross-entropy against target distributions: hard labels, mixtures of two, or smoothed ones."""
+"""Softmax cross-entropy against target distributions (hard, mixed or smoothed labels), and against a teacher's."""
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["cross_entropy", "cross_entropy_backward", "mixup_targets", "one_hot", "smooth_targets"]
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_backward",
+    "distillation",
+    "distillation_backward",
+    "mixup_targets",
+    "one_hot",
+    "smooth_targets",
+]
 
 
 def one_hot(labels: NDArray[np.integer], classes: int, dtype: DTypeLike = np.float32) -> NDArray[np.floating]:
@@ -130,3 +138,73 @@ def cross_entropy_backward(logits: NDArray[np.floating], targets: NDArray[np.flo
     array([[-0.5,  0.5]])
     """
     return (np.exp(_log_softmax(logits)) - targets) / len(logits)
+
+
+def distillation(logits: NDArray[np.floating], teacher_logits: NDArray[np.floating], temperature: float = 1.0) -> float:
+    """Return ``T^2`` times the mean over the batch of ``KL(softmax(teacher_logits/T) || softmax(logits/T))``.
+
+    ``KL(p || q)`` is the sum over c of ``p[c] * (log p[c] - log q[c])``.
+
+    Parameters
+    ----------
+    logits, teacher_logits : ndarray (batch, classes)
+        Of the network that learns, and of the one that it learns from.
+    temperature : float
+        T above 0; above 1 it flattens both distributions.
+
+    Returns
+    -------
+    float
+        In nats; 0 if the distributions are the same, never negative but for rounding.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree.
+
+    Notes
+    -----
+    G. Hinton et al., arXiv 1503.02531, section 2; ``T^2`` keeps the size of the gradient from falling with T. At T = 1
+    it is ReActNet's distributional loss (arXiv 2003.03488, section 4.3). The cross-entropy with the teacher's
+    distribution as target, which their code computes, is larger by that distribution's entropy, which does not depend
+    on the logits: the gradient is the same.
+
+    Examples
+    --------
+    >>> distillation(np.array([[1e4, 0.0]]), np.array([[1e4, 0.0]]))
+    0.0
+    >>> round(distillation(np.array([[1e4, 0.0]]), np.array([[0.0, 0.0]]), temperature=2.0), 3)
+    9997.227
+    """
+    teacher, student = (_log_softmax(z) for z in np.stack([teacher_logits, logits]) / temperature)
+    return float(temperature**2 * np.vdot(np.exp(teacher), teacher - student) / len(logits))
+
+
+def distillation_backward(
+    logits: NDArray[np.floating], teacher_logits: NDArray[np.floating], temperature: float = 1.0
+) -> NDArray[np.floating]:
+    """Return the gradient with respect to the logits: ``T (softmax(logits/T) - softmax(teacher_logits/T)) / batch``.
+
+    Parameters
+    ----------
+    logits, teacher_logits : ndarray (batch, classes)
+    temperature : float
+        T above 0.
+
+    Returns
+    -------
+    ndarray (batch, classes)
+        The teacher gets no gradient.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree.
+
+    Examples
+    --------
+    >>> distillation_backward(np.array([[0.0, 0.0]]), np.array([[1e4, 0.0]]), temperature=2.0)
+    array([[-1.,  1.]])
+    """
+    teacher, student = (np.exp(_log_softmax(z)) for z in np.stack([teacher_logits, logits]) / temperature)
+    return temperature * (student - teacher) / len(logits)

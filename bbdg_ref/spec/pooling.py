@@ -140,11 +140,7 @@ class MaxPoolForward:
 
 
 def max_pool2d(
-    x: NDArray[np.floating],
-    size: int | Pair,
-    *,
-    stride: int | Pair | None = None,
-    padding: int | Pair = 0,
+    x: NDArray[np.floating], size: int | Pair, *, stride: int | Pair | None = None, padding: int | Pair = 0
 ) -> MaxPoolForward:
     """Take the largest value of every window: ``y[n, c, p, q] = max over i, j of x[n, c, p s + i, q s + j]``.
 
@@ -183,8 +179,7 @@ def max_pool2d(
     places = np.broadcast_to(places.reshape(*places.shape[:4], -1), values.shape)
     first = values.argmax(axis=4)[..., None]  # the first of equal values
     return MaxPoolForward(
-        y=np.take_along_axis(values, first, axis=4)[..., 0],
-        argmax=np.take_along_axis(places, first, axis=4)[..., 0],
+        y=np.take_along_axis(values, first, axis=4)[..., 0], argmax=np.take_along_axis(places, first, axis=4)[..., 0]
     )
 
 

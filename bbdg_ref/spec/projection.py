@@ -37,15 +37,7 @@ import numpy.typing as npt
 from bbdg_ref.spec.domain import Domain, channels
 from bbdg_ref.spec.exact import Sums, floor_float64, round_float64, to_integers
 
-__all__ = [
-    "Projection",
-    "assign",
-    "fit_domain",
-    "project",
-    "project_k",
-    "project_symmetric",
-    "project_zero",
-]
+__all__ = ["Projection", "assign", "fit_domain", "project", "project_k", "project_symmetric", "project_zero"]
 
 Count = int | npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]

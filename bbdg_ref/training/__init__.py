@@ -1,17 +1,19 @@
 """Training: schedules, augmentation, optimiser, loop, checkpoint, and whole experiments."""
 
-from .augmentation import Mixed, mixup, normalise, random_crop, random_flip
+from .augmentation import Mixed, mixup, normalise, random_crop, random_flip, random_rotation
 from .checkpoint import Best, Checkpoint, load_checkpoint, save_checkpoint
 from .experiment import run
 from .interrupts import Interrupted
-from .loop import Evaluation, Images, Progress, Recipe, Trainer, evaluate
+from .loop import Evaluation, Images, Progress, Recipe, Teacher, Trainer, evaluate
 from .optimizer import Adam
 from .plots import plot_run
+from .post_training import estimate_batch_norm, sparsify
 from .report import LayerResult, Results, format_table, layer_results, training_seconds, write_results
-from .schedules import cosine
+from .schedules import SCHEDULES, constant, cosine, linear, step_decay
 from .settings import Experiment
 
 __all__ = [
+    "SCHEDULES",
     "Adam",
     "Best",
     "Checkpoint",
@@ -24,19 +26,26 @@ __all__ = [
     "Progress",
     "Recipe",
     "Results",
+    "Teacher",
     "Trainer",
+    "constant",
     "cosine",
+    "estimate_batch_norm",
     "evaluate",
     "format_table",
     "layer_results",
+    "linear",
     "load_checkpoint",
     "mixup",
     "normalise",
     "plot_run",
     "random_crop",
     "random_flip",
+    "random_rotation",
     "run",
     "save_checkpoint",
+    "sparsify",
+    "step_decay",
     "training_seconds",
     "write_results",
 ]

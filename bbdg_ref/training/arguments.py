@@ -10,13 +10,17 @@ from typing import Any
 
 from ..datasets import SYNTHETIC_TRAIN, CifarLayout
 from ..nn import DOMAINS, NETWORKS
+from ..pruning import STRATEGIES, NofM
 from .checkpoint import load_checkpoint
-from .settings import PRUNINGS, Experiment
+from .schedules import SCHEDULES
+from .settings import DENSITY_SCHEDULES, PRUNING_SETTINGS, Experiment
+from .start import read_start
 
 __all__ = ["Refused", "Task", "check_data_flags", "describe", "make_experiment", "make_parser", "resumed_experiment"]
 
 SYNTHETIC = "synthetic"
-PUBLISHED_WIDTH = {"resnet20": 16, "resnet18": 64}
+PUBLISHED_WIDTH = {"resnet20": 16, "resnet18": 64, "vgg-small": 128, "reactnet18": 64, "reactnet-a": 32}
+WIDTHS = "channels of the first stage; published: " + ", ".join(f"{name} {n}" for name, n in PUBLISHED_WIDTH.items())
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,16 @@ a_density = number(float, lambda v: 0 < v <= 1, "a fraction above 0 and up to 1"
 a_fraction = number(float, lambda v: 0 < v < 1, "a fraction between 0 and 1")
 a_gamma = number(float, lambda v: 0 <= v < 1, "a number from 0 to below 1")
 a_rate = number(float, lambda v: 0 < v < 10, "a number between 0 and 10")
+a_temperature = number(float, lambda v: 0 < v < 1000, "a number between 0 and 1000")
+
+
+def n_of_m(text: str) -> str:
+    """Return the text of ``--n-m`` if it is such a text."""
+    try:
+        NofM.from_text(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be N:M with 1 <= N <= M, such as 1:16; got {text!r}") from error
+    return text
 
 
 def make_parser(task: Task) -> argparse.ArgumentParser:
@@ -108,7 +122,7 @@ def make_parser(task: Task) -> argparse.ArgumentParser:
 def _add_network(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--arch", choices=list(NETWORKS), help="which network")
-    add("--width", type=a_count, help="channels of the first stage; published: resnet20 16, resnet18 64")
+    add("--width", type=a_count, help=WIDTHS)
     text = (
         "the two weight values of a layer. bipolar: {-1, +1}; symmetric: {-a, +a} per filter, a = mean |latent|; "
         "general: {alpha, beta}, learned; general-closed: {alpha, beta}, the means of the latent weights of each bit"
@@ -118,21 +132,28 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
 
 def _add_pruning(group: argparse._ArgumentGroup, pairs: str) -> None:
     add = group.add_argument
-    text = (
-        "how the ones are chosen. none: by the sign of the latent weight; penalty: by sign, with the paper's penalty "
-        "on the density over all binary layers; topk: the largest latent weights of each layer; topk-global: the "
-        "largest over all binary layers together"
-    )
-    add("--prune", choices=list(PRUNINGS), help=text)
-    text = (
-        "fraction of ones: with penalty the expected connections of all layers together, with topk in each layer, "
-        "with topk-global over all layers"
-    )
+    ways = "; ".join(f"{name}: {strategy.text}" for name, strategy in STRATEGIES.items())
+    add("--prune", choices=list(STRATEGIES), help=f"which latent weights become ones. {ways}")
+    text = "fraction of ones: with a penalty the expected connections of all layers together, else what is met"
     add("--density", type=a_density, metavar="EC", help=text)
+    scheduled = ", ".join(name for name, strategy in STRATEGIES.items() if strategy.scheduled)
+    text = (
+        "how the density comes to its value. constant: it has it from the start; cubic: it falls from 0.5 during the "
+        f"first half of the training, with {scheduled} (default: constant)"
+    )
+    add("--density-schedule", choices=list(DENSITY_SCHEDULES), help=text)
     text = f"the penalty's share of the total loss; default: the paper's for that EC, of the pairs (EC, gamma) {pairs}"
     add("--gamma", type=a_gamma, help=text)
+    add("--n-m", type=n_of_m, metavar="N:M", help="with n-m, how many ones among how many weights, such as 1:16")
+    text = "with subbit, bits of a pattern's number: a layer has 2^BITS patterns (published: 4, 5, 6)"
+    add("--subbit", type=number(int, lambda v: 1 <= v <= 8, "from 1 to 8"), metavar="BITS", help=text)
     text = "start with this fraction of the latent weights positive, by a shift (default: no shift, about one half)"
     add("--init-density", type=a_fraction, metavar="P", help=text)
+    text = (
+        "start from the weights of this network, the model.h5 or checkpoint.h5 of another run, to prune it further; "
+        "network, width and domain are its own"
+    )
+    add("--from", dest="start", metavar="FILE", help=text)
 
 
 def _add_training(group: argparse._ArgumentGroup, task: Task) -> None:
@@ -142,6 +163,7 @@ def _add_training(group: argparse._ArgumentGroup, task: Task) -> None:
     text = f"settings that the other flags override. {presets} (default: {default})"
     add("--preset", choices=list(task.presets), default=None, help=text)
     add_training_flags(group)
+    _add_variants(group)
     add("--seed", type=a_seed, help="seed of the split, the initial weights and the training")
 
 
@@ -150,11 +172,27 @@ def add_training_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--epochs", type=a_count, help="passes over the training images")
     add("--batch-size", type=two_or_more, help="images per step; an incomplete last batch is left out")
-    text = "Adam's learning rate (step length in units of a weight) at the start; falls to 0 along a cosine"
+    text = "Adam's learning rate (step length in units of a weight) at the start; to 0 along a cosine by default"
     add("--lr", dest="learning_rate", type=a_rate, help=text)
     add("--crop", action=argparse.BooleanOptionalAction, help="shift images at random by up to 4 pixels")
     add("--flip", action=argparse.BooleanOptionalAction, help="mirror images left to right at random")
     add("--mixup", action=argparse.BooleanOptionalAction, help="mix pairs of images and labels, Beta(1, 1)")
+
+
+def _add_variants(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--rotate", action=argparse.BooleanOptionalAction, help="rotate images at random by up to 15 degrees")
+    text = (
+        "how the learning rate goes on. cosine, linear: falls to 0; step: a tenth after one half of the training, a "
+        "hundredth after three quarters; constant: stays (default: cosine)"
+    )
+    add("--schedule", choices=list(SCHEDULES), help=text)
+    text = "label smoothing: share of the target that is spread over all classes (default: 0)"
+    add("--smoothing", type=a_gamma, metavar="EPSILON", help=text)
+    text = "a model.h5 whose outputs are learned instead of the labels (knowledge distillation)"
+    add("--teacher", metavar="FILE", help=text)
+    text = "by which the logits of teacher and network are divided in the loss (default: 1)"
+    add("--temperature", type=a_temperature, metavar="T", help=text)
 
 
 def add_data_flags(group: argparse._ArgumentGroup, data: str) -> None:
@@ -197,13 +235,18 @@ def describe(experiment: Experiment) -> str:
     str
     """
     e = experiment
-    density = "" if e.density is None else f" {e.density}"
+    density = "".join(f" {value}" for value in (e.density, e.n_m, e.subbit and f"{e.subbit} bits") if value is not None)
+    density += "" if e.density_schedule == "constant" else f", {e.density_schedule} density"
     gamma = "" if e.gamma is None else f", gamma {e.gamma}"
     gamma += "" if e.init_density is None else f", started at density {e.init_density}"
+    gamma += "" if e.start is None else f", from {e.start}"
     images = "all" if e.limit_train is None else str(e.limit_train)
+    loss = "" if e.teacher is None else f", taught by {e.teacher} at temperature {e.temperature}"
+    loss += "" if e.smoothing == 0 else f", label smoothing {e.smoothing}"
+    schedule = "" if e.schedule == "cosine" else f", {e.schedule} schedule"
     return (
         f"{e.arch}, width {e.width}, {e.domain} domain, prune {e.prune}{density}{gamma}, {e.epochs} epochs of "
-        f"{images} images, batch {e.batch_size}, lr {e.learning_rate}"
+        f"{images} images, batch {e.batch_size}, lr {e.learning_rate}{schedule}{loss}"
     )
 
 
@@ -275,30 +318,93 @@ def make_experiment(task: Task, args: argparse.Namespace) -> Experiment:
     """
     given = given_settings(args)
     merged = merged_settings(task.presets[args.preset or next(iter(task.presets))], given)
-    prune, density = merged["prune"], merged["density"]
-    if prune == "none":
-        if "density" in given:
-            raise Refused("--density has no effect with --prune none: choose another way, or leave it out")
-        merged["density"] = None
-    if prune != "penalty":
-        if "gamma" in given:
-            raise Refused(f"--gamma has no effect with --prune {prune}: choose penalty, or leave it out")
-        merged["gamma"] = None
-    elif density == 1:
-        raise Refused("--density must be below 1 with --prune penalty")
-    elif density == 0.5 and given.get("gamma"):
-        raise Refused("--gamma has no effect with EC 0.5, which switches the penalty off: leave it out")
-    elif "gamma" not in given:
-        if density not in task.paper_gamma:
-            known = ", ".join(map(str, task.paper_gamma))
-            raise Refused(f"--gamma is needed with EC {density}: the paper has one only for EC {known}")
-        merged["gamma"] = task.paper_gamma[density]
-    if "init_density" in given and prune == "topk" and merged["domain"] in ("bipolar", "general"):
-        raise Refused("--init-density has no effect with --prune topk, whose bits a common shift does not change")
+    _fit_start(merged, given)
+    _fit_pruning(task, merged, given)
+    _check_loss(merged, given)
     images = SYNTHETIC_TRAIN if args.data == SYNTHETIC else sum(file.records for file in task.layout.train_files)
     if merged["validation"] + (merged["limit_train"] or merged["batch_size"]) > images:
         raise Refused(f"--validation and --limit-train together must be at most the {images} images there are")
     return Experiment(**merged)
+
+
+def _flag(name: str) -> str:
+    """Return the flag of a setting."""
+    return {"learning_rate": "--lr", "start": "--from"}.get(name, "--" + name.replace("_", "-"))
+
+
+def _fit_start(merged: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Take network, width and domain from the network to start from; refuse flags that contradict it."""
+    if merged["start"] is None:
+        return
+    if "init_density" in given:
+        raise Refused("--init-density has no effect with --from, which has the weights of another run: leave it out")
+    merged["init_density"] = None
+    try:
+        network = read_start(merged["start"])
+    except (OSError, ValueError) as error:
+        raise Refused(f"--from must be the file of a network: {error}") from error
+    held = {"arch": network.name} | {name: network.arguments[name] for name in ("width", "domain")}
+    for name, value in held.items():
+        if given.get(name, value) != value:
+            raise Refused(f"{_flag(name)} is {given[name]} here but {value} in {merged['start']}: leave the flag out")
+    merged |= held
+
+
+def _fit_pruning(task: Task, merged: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Drop the preset's settings that the strategy does not take, fill in γ; refuse flags that do not fit."""
+    prune, density = merged["prune"], merged["density"]
+    strategy, none = STRATEGIES[prune], {"density_schedule": "constant"}
+    taken = {*strategy.takes, *(["density_schedule"] if strategy.scheduled else [])}
+    for name in (*PRUNING_SETTINGS, "density_schedule"):
+        if name not in taken and name in given:
+            raise Refused(f"{_flag(name)} has no effect with --prune {prune}: choose another way, or leave it out")
+        if name not in taken:
+            merged[name] = none.get(name)
+        elif merged[name] is None and name != "gamma":
+            raise Refused(f"{_flag(name)} is needed with --prune {prune}")
+    if "gamma" in taken:
+        merged["gamma"] = _fitting_gamma(task, prune, density, merged["gamma"] if "gamma" in given else None)
+    if prune == "penalty-entropy":
+        _check_entropy(merged)
+    if "init_density" in given and strategy.relative and merged["domain"] in ("bipolar", "general"):
+        raise Refused(f"--init-density has no effect with --prune {prune}, whose bits a common shift does not change")
+
+
+def _fitting_gamma(task: Task, prune: str, density: float, given: float | None) -> float:
+    """Return the γ that is given, or the paper's for the density."""
+    if density == 1:
+        raise Refused(f"--density must be below 1 with --prune {prune}")
+    if density == 0.5 and given:
+        raise Refused("--gamma has no effect with EC 0.5, which switches the penalty off: leave it out")
+    if given is not None:
+        return given
+    if density not in task.paper_gamma:
+        known = ", ".join(map(str, task.paper_gamma))
+        raise Refused(f"--gamma is needed with EC {density}: the paper has one only for EC {known}")
+    return task.paper_gamma[density]
+
+
+def _check_entropy(merged: Mapping[str, Any]) -> None:
+    """Refuse what the penalty on the entropy cannot move: at one half the entropy has no slope."""
+    if merged["density"] >= 0.5:
+        raise Refused("--density must be below 0.5 with --prune penalty-entropy")
+    start = merged["init_density"]
+    if merged["start"] is None and (start is None or start >= 0.5):
+        raise Refused(
+            "--prune penalty-entropy needs a start below one half, where the entropy has a slope: add --init-density "
+            "0.25, or --from a pruned network"
+        )
+
+
+def _check_loss(merged: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse flags of a loss that is not the one in use, and a teacher that is not there."""
+    teacher = merged["teacher"]
+    if teacher is None and "temperature" in given:
+        raise Refused("--temperature has no effect without --teacher: leave it out")
+    if teacher is not None and merged["smoothing"]:
+        raise Refused("--smoothing has no effect with --teacher, as the labels have none: leave it out")
+    if teacher is not None and not Path(teacher).is_file():
+        raise Refused(f"--teacher must be the file of a network, and {teacher} is none: give a model.h5")
 
 
 def resumed_experiment(args: argparse.Namespace) -> Experiment:
@@ -327,8 +433,7 @@ def resumed_experiment(args: argparse.Namespace) -> Experiment:
         raise Refused("--preset has no effect with --resume: the settings are the checkpoint's")
     for name, value in vars(args).items():
         if name in _SETTINGS and saved[name] != value:
-            flag = "--lr" if name == "learning_rate" else "--" + name.replace("_", "-")
-            raise Refused(f"{flag} is {value} here but {saved[name]} in the checkpoint: leave the flag out")
+            raise Refused(f"{_flag(name)} is {value} here but {saved[name]} in the checkpoint: leave the flag out")
     return Experiment(**saved)
 
 

@@ -1,13 +1,14 @@
-"""Random crops, flips and mixup, and the way from bytes to the network's input."""
+"""Random crops, flips, rotations and mixup, and the way from bytes to the network's input."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from .. import ops
 
-__all__ = ["Mixed", "mixup", "normalise", "random_crop", "random_flip"]
+__all__ = ["Mixed", "mixup", "normalise", "random_crop", "random_flip", "random_rotation"]
 
 
 def random_crop(images: NDArray[np.uint8], *, padding: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -62,6 +63,35 @@ def random_flip(images: NDArray[np.uint8], *, rng: np.random.Generator) -> NDArr
     """
     mirrored = rng.random(len(images)) < 0.5
     return np.where(mirrored[:, None, None, None], images[..., ::-1], images)
+
+
+def random_rotation(images: NDArray[np.uint8], *, degrees: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Rotate every image about its centre by up to ``degrees`` each way; black comes in at the corners.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, (batch, channels, height, width)
+        The images.
+    degrees : float
+        Largest angle; angles are uniform on −degrees … degrees, positive ones counterclockwise.
+    rng : numpy.random.Generator
+        Source of randomness; one draw an image.
+
+    Returns
+    -------
+    ndarray of uint8, same shape
+        Interpolated linearly between the four nearest pixels, those outside being 0, and rounded.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> random_rotation(np.ones((1, 1, 8, 8), np.uint8), degrees=15, rng=np.random.default_rng(0)).shape
+    (1, 1, 8, 8)
+    """
+    rotated = np.empty_like(images)
+    for image, angle, out in zip(images, rng.uniform(-degrees, degrees, len(images)), rotated, strict=True):
+        ndimage.rotate(image, angle, axes=(1, 2), reshape=False, order=1, mode="grid-constant", output=out)
+    return rotated
 
 
 def normalise(images: NDArray[np.uint8], mean: NDArray[np.float32], std: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _checks, storage
-from ..nn.files import check_size, describe
+from ..nn import Network
+from ..nn.files import build, check_size, describe
 from .loop import Progress, Trainer
 from .settings import Experiment
 
@@ -66,6 +67,21 @@ class Checkpoint:
     _path: str | os.PathLike[str]
     _header: dict[str, Any]
     _arrays: dict[str, NDArray[Any]]
+
+    def network(self) -> Network:
+        """Return the network as it stood.
+
+        Raises
+        ------
+        ValueError
+            If the arrays are not those of the network that the header names.
+        """
+        try:
+            network = build(self._header["network"], rng=np.random.default_rng(0))
+            network.load_state(_below("network", self._arrays))
+        except _WRONG as error:
+            raise ValueError(f"network: {self._path} must hold a whole network; {error}") from error
+        return network
 
     def restore(self, trainer: Trainer) -> None:
         """Put a trainer of the same experiment where the saved one stood.
@@ -157,7 +173,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     stored = storage.load(path, FORMAT)
     header, arrays = stored.header, stored.arrays
     try:
-        _check_settings(header, arrays)
+        settings = dataclasses.asdict(_check_settings(header, arrays))
         _check_counts(header)
         for name in ("label", "fingerprint"):
             if not isinstance(header[name], str):
@@ -170,14 +186,16 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         raise ValueError(
             f"load_checkpoint: {path} must hold a whole checkpoint; got {error!r}; start afresh"
         ) from error
-    return Checkpoint(header["experiment"], header["label"], header["fingerprint"], log, best, path, header, arrays)
+    return Checkpoint(settings, header["label"], header["fingerprint"], log, best, path, header, arrays)
 
 
-def _check_settings(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-    """Refuse what is no experiment, or an experiment whose network the arrays cannot fill."""
+def _check_settings(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Experiment:
+    """Refuse what is no experiment, or an experiment whose network the arrays cannot fill; return the experiment.
+
+    Settings that an earlier version did not have are missing in its files: those have defaults, which were the rule.
+    """
     experiment, network = header["experiment"], header["network"]
-    names = {field.name for field in dataclasses.fields(Experiment)}
-    if not isinstance(experiment, dict) or experiment.keys() != names:
+    if not isinstance(experiment, dict):
         raise ValueError(f"experiment {experiment!r}")
     settings = Experiment(**experiment)
     classes = network["arguments"]["classes"]
@@ -186,6 +204,7 @@ def _check_settings(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> 
     if (network["network"], network["arguments"]) != (settings.arch, arguments):
         raise ValueError(f"network {network!r}, which is not the experiment's")
     check_size(network, _below("network", arrays))
+    return settings
 
 
 def _check_counts(header: dict[str, Any]) -> None:

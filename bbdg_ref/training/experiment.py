@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ import numpy as np
 from tqdm import tqdm
 
 from ..datasets import Dataset, split_validation
-from ..nn import NETWORKS, Network, save_network, shift_latents
+from ..nn import NETWORKS, Network, load_network, save_network, shift_latents
+from ..nn.files import describe
+from ..pruning import STRATEGIES
 from .checkpoint import Best, Checkpoint, load_checkpoint, save_checkpoint
 from .interrupts import Interrupted, stop_requests
 from .loop import Evaluation, Images, Trainer, evaluate
 from .report import Results, layer_results, real_parameters, write_results
 from .settings import Experiment
+from .start import read_start
 
 __all__ = ["holds_a_run", "run"]
 
@@ -55,12 +59,27 @@ def _split(experiment: Experiment, dataset: Dataset, rng: np.random.Generator) -
     )
 
 
-def fingerprint(dataset: Dataset) -> str:
-    """Return a SHA-256 over all images and labels: a checkpoint continues on the same data only."""
+def fingerprint(dataset: Dataset, teacher: Network | None = None) -> str:
+    """Return a SHA-256 over all images, labels and the teacher: a checkpoint continues with the same ones only."""
     digest = hashlib.sha256()
     for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
         digest.update(np.ascontiguousarray(array).data)
+    for name, array in {} if teacher is None else sorted(teacher.state().items()):
+        digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _teacher(experiment: Experiment, dataset: Dataset) -> Network | None:
+    """Read the network to learn from; refuse one of other classes."""
+    if experiment.teacher is None:
+        return None
+    teacher, classes = load_network(experiment.teacher), len(dataset.classes)
+    if teacher.arguments["classes"] != classes:
+        raise ValueError(
+            f"run: teacher must be a network of {classes} classes, as the data set has; got one of "
+            f"{teacher.arguments['classes']} in {experiment.teacher}; choose one that was trained on the same classes"
+        )
+    return teacher
 
 
 def holds_a_run(out: Path) -> bool:
@@ -117,6 +136,7 @@ def run(experiment: Experiment, dataset: Dataset, out: Path, *, resume: bool = F
     elif holds_a_run(out):
         raise FileExistsError(f"run: out must be a folder without a run; {out} has one; resume it or choose another")
     else:
+        session.begin()
         for name in ("log.jsonl", "timing.jsonl"):  # of a run that was killed before its first checkpoint
             (out / name).unlink(missing_ok=True)
     with stop_requests() as stop:
@@ -137,11 +157,37 @@ class _Session:
         )
         if experiment.init_density is not None:
             shift_latents(self.network, experiment.init_density)
-        self.trainer = Trainer(self.network, experiment.pruning(), experiment.recipe(), self.parts.train, train_rng)
-        self.fingerprint = fingerprint(dataset)
+        teacher = _teacher(experiment, dataset)
+        steps = experiment.epochs * (len(self.parts.train) // experiment.batch_size)
+        self.trainer = Trainer(
+            self.network, experiment.pruning(steps), experiment.recipe(), self.parts.train, train_rng,
+            None if teacher is None else partial(teacher.forward, training=False),
+        )  # fmt: skip
+        self.fingerprint = fingerprint(dataset, teacher)
         self.log: list[dict[str, Any]] = []
         self.best: Best | None = None
         out.mkdir(parents=True, exist_ok=True)
+
+    def begin(self) -> None:
+        """Take the weights and statistics of the network to start from, if there is one.
+
+        A strategy that compares latent weights with zero, or those of several layers, gets them less their thresholds:
+        so it begins with the bits that the other run ended with.
+        """
+        if self.experiment.start is None:
+            return
+        start = read_start(self.experiment.start)
+        wanted, found = describe(self.network), describe(start)
+        if found != wanted:
+            raise ValueError(
+                f"run: start must hold a {wanted['network']} with {wanted['arguments']}; got a {found['network']} with "
+                f"{found['arguments']} in {self.experiment.start}; choose another file"
+            )
+        self.network.load_state(start.state())
+        if not STRATEGIES[self.experiment.prune].relative:
+            for layer in self.network.binary_layers().values():
+                layer.latent.value -= layer.threshold
+        self.trainer.choose_bits()
 
     def restore(self, checkpoint: Checkpoint) -> None:
         if checkpoint.experiment != dataclasses.asdict(self.experiment):
@@ -149,7 +195,8 @@ class _Session:
         if (checkpoint.fingerprint, checkpoint.label) != (self.fingerprint, self.dataset.label):
             raise ValueError(
                 f"run: dataset must be the one that the checkpoint was made on ({checkpoint.label}); "
-                f"got other images or another name ({self.dataset.label}); pass the same data, named the same"
+                f"got other images, another name ({self.dataset.label}) or another teacher; pass the same data, named "
+                "the same, and the same teacher"
             )
         checkpoint.restore(self.trainer)
         self.log, self.best = checkpoint.log, checkpoint.best

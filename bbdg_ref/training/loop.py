@@ -10,14 +10,18 @@ from numpy.typing import NDArray
 from .. import ops
 from ..nn import EDE, Network
 from ..pruning import Pruning
-from .augmentation import mixup, normalise, random_crop, random_flip
+from .augmentation import mixup, normalise, random_crop, random_flip, random_rotation
 from .optimizer import Adam
-from .schedules import cosine
+from .schedules import SCHEDULES
 
-__all__ = ["Evaluation", "Images", "Progress", "Recipe", "Trainer", "evaluate"]
+__all__ = ["Evaluation", "Images", "Progress", "Recipe", "Teacher", "Trainer", "evaluate"]
 
 LATENT_BOUND = np.float32(1.5)
 CROP_PADDING = 4
+ROTATION_DEGREES = 15.0
+
+#: Normalised images (batch, 3, height, width) to logits (batch, classes), both float32.
+Teacher = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,17 @@ class Recipe:
     batch_size : int
         Images a step; an incomplete last batch is left out.
     learning_rate : float
-        Adam's, at the start; cosine to 0.
+        Adam's, at the start.
     crop, flip, mixup : bool
         Random crop of 32 with padding 4, random mirror, mixup with Beta(1, 1).
+    rotate : bool
+        Random rotation by up to 15 degrees each way.
+    schedule : str
+        A name of `bbdg_ref.training.SCHEDULES`: how the learning rate goes on.
+    smoothing : float
+        Share of the uniform distribution in the targets.
+    temperature : float
+        Of the distillation loss, where there is a teacher.
     """
 
     epochs: int
@@ -42,6 +54,10 @@ class Recipe:
     crop: bool
     flip: bool
     mixup: bool
+    rotate: bool = False
+    schedule: str = "cosine"
+    smoothing: float = 0.0
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +124,14 @@ def evaluate(network: Network, data: Images, *, batch_size: int = 250) -> Evalua
     return Evaluation(loss / len(data), correct / len(data))
 
 
+@dataclass(frozen=True, eq=False)
+class _Loss:
+    """A loss and its gradient with respect to the logits."""
+
+    value: float
+    gradient: NDArray[np.float32]
+
+
 @dataclass(eq=False)
 class Progress:
     """Where training stands; with the arrays and the random state, all that resuming needs.
@@ -147,12 +171,18 @@ class Trainer:
         The training images.
     rng : numpy.random.Generator
         Order of the images, augmentation.
+    teacher : callable, optional
+        Logits of the images that the network sees, augmented and mixed. With a teacher the loss is the
+        distillation loss alone, and the labels serve to count right answers; without one it is the cross-entropy
+        with the labels. For a network: ``functools.partial(network.forward, training=False)``.
     """
 
     def __init__(
-        self, network: Network, pruning: Pruning, recipe: Recipe, data: Images, rng: np.random.Generator
-    ) -> None:
+        self, network: Network, pruning: Pruning, recipe: Recipe, data: Images, rng: np.random.Generator,
+        teacher: Teacher | None = None,
+    ) -> None:  # fmt: skip
         self.network, self.pruning, self.recipe, self.data, self.rng = network, pruning, recipe, data, rng
+        self.teacher = teacher
         self.layers = list(network.binary_layers().values())
         self.optimizer = Adam(network.parameters())
         self.progress = Progress()
@@ -183,7 +213,7 @@ class Trainer:
         progress = self.progress
         ede = ops.ede_schedule(progress.epoch, self.recipe.epochs)
         for layer in self.layers:
-            layer.weight_estimator = layer.activation_estimator = EDE(t=ede.t, k=ede.k)
+            layer.anneal(EDE(t=ede.t, k=ede.k))
         if progress.order.size == 0:
             progress.order = self.rng.permutation(len(self.data)).astype(np.int64)
         while progress.batch < self.batches:
@@ -198,7 +228,8 @@ class Trainer:
 
     def learning_rate(self) -> float:
         """Return the learning rate of the next step."""
-        return cosine(self.optimizer.steps, self.recipe.epochs * self.batches, self.recipe.learning_rate)
+        schedule = SCHEDULES[self.recipe.schedule]
+        return schedule(self.optimizer.steps, self.recipe.epochs * self.batches, self.recipe.learning_rate)
 
     def _batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[Any]]:
         """Return the augmented images and their target distributions."""
@@ -207,6 +238,8 @@ class Trainer:
             images = random_crop(images, padding=CROP_PADDING, rng=self.rng)
         if recipe.flip:
             images = random_flip(images, rng=self.rng)
+        if recipe.rotate:
+            images = random_rotation(images, degrees=ROTATION_DEGREES, rng=self.rng)
         x = normalise(images, self.data.mean, self.data.std)
         targets = ops.one_hot(self.data.labels[indices], self.data.classes)
         if recipe.mixup:
@@ -214,17 +247,25 @@ class Trainer:
             return mixed.images, mixed.targets
         return x, targets
 
+    def _loss(self, x: NDArray[np.float32], logits: NDArray[Any], targets: NDArray[Any]) -> _Loss:
+        """Return the task loss: to the teacher's logits if there is a teacher, else to the smoothed targets."""
+        if self.teacher is None:
+            wanted = ops.smooth_targets(targets, self.recipe.smoothing)
+            return _Loss(ops.cross_entropy(logits, wanted), ops.cross_entropy_backward(logits, wanted))
+        taught, t = self.teacher(x), self.recipe.temperature
+        return _Loss(ops.distillation(logits, taught, t), ops.distillation_backward(logits, taught, t))
+
     def train_batch(self, indices: NDArray[np.int64]) -> float:
         """Take one step on these training images; return the task loss before it."""
         x, targets = self._batch(indices)
         logits = self.network.forward(x, training=True)
-        loss = ops.cross_entropy(logits, targets)
-        if not np.isfinite(loss):
+        loss = self._loss(x, logits, targets)
+        if not np.isfinite(loss.value):
             raise FloatingPointError(
-                f"training diverged: the loss is {loss} at step {self.optimizer.steps}; lower the learning rate"
+                f"training diverged: the loss is {loss.value} at step {self.optimizer.steps}; lower the learning rate"
             )
-        penalty = self.pruning.penalty(self.selections, loss)
-        self.network.backward(ops.cross_entropy_backward(logits, targets))
+        penalty = self.pruning.penalty(self.selections, loss.value)
+        self.network.backward(loss.gradient)
         for layer in self.layers:
             assert layer.latent.grad is not None
             if penalty.push != 0:
@@ -233,8 +274,8 @@ class Trainer:
         for layer in self.layers:
             np.clip(layer.latent.value, -LATENT_BOUND, LATENT_BOUND, out=layer.latent.value)
         self.choose_bits()
-        self.progress.loss += loss
+        self.progress.loss += loss.value
         self.progress.penalty += penalty.value
         # With mixup the right answer is shared: the predicted class counts with its share of the target.
         self.progress.correct += float(targets[np.arange(len(targets)), logits.argmax(axis=1)].mean())
-        return loss
+        return loss.value

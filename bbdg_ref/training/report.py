@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import entr
 
 from ..nn import Network
+from ..pruning import STRATEGIES
 
 __all__ = [
     "LayerResult",
@@ -196,6 +197,18 @@ def write_results(path: str | os.PathLike[str], results: Results) -> None:
     os.replace(part, path)  # whole or not at all
 
 
+def _pruned(e: Mapping[str, Any]) -> str:
+    """Return how the ones were chosen, from the settings of an experiment; those of earlier versions have fewer."""
+    text = {
+        "none": "bits by sign", "topk": "top-k per layer", "topk-global": "top-k over all layers",
+        "penalty": "density penalty",
+    }.get(e["prune"], f"{e['prune']}: {STRATEGIES[e['prune']].text}")  # fmt: skip
+    names = {"density": "EC" if e["gamma"] is not None else "density", "gamma": "gamma", "n_m": "N:M", "subbit": "bits"}
+    given = [f", {shown} {e[name]}" for name, shown in names.items() if e.get(name) is not None]
+    cubic = ", cubic schedule of the density" if e.get("density_schedule", "constant") != "constant" else ""
+    return text + "".join(given) + cubic
+
+
 def format_table(results: Results, seconds: float) -> str:
     """Return the table that ends a run.
 
@@ -212,19 +225,23 @@ def format_table(results: Results, seconds: float) -> str:
         Lines of text.
     """
     e = results.experiment
-    pruned = {"none": "bits by sign", "topk": f"top-k per layer, density {e['density']}",
-              "topk-global": f"top-k over all layers, density {e['density']}",
-              "penalty": f"density penalty, EC {e['density']}, gamma {e['gamma']}"}[e["prune"]]  # fmt: skip
     start = "" if e["init_density"] is None else f", latents started at density {e['init_density']}"
-    augmented = ", ".join(name for name in ("crop", "flip", "mixup") if e[name]) or "no augmentation"
+    start += f", from {e['start']}" if e.get("start") is not None else ""
+    # Results of earlier versions lack the later settings.
+    augmented = ", ".join(name for name in ("crop", "flip", "rotate", "mixup") if e.get(name)) or "no augmentation"
+    schedule = e.get("schedule", "cosine")
+    loss = f"cross-entropy, label smoothing {e['smoothing']}" if e.get("smoothing") else "cross-entropy"
+    if e.get("teacher") is not None:
+        loss = f"distillation from {e['teacher']}, temperature {e['temperature']}"
     images = f"{results.train_images} training, {results.validation_images} validation, {results.test_images} test"
     packed, entropy = results.float_bits / results.packed_bits, results.float_bits / results.entropy_bits
     rows = [
         ("data set", results.dataset),
         ("images", images),
         ("network", f"{e['arch']}, width {e['width']}, {e['domain']} domain"),
-        ("pruning", pruned + start),
+        ("pruning", _pruned(e) + start),
         ("training", f"{e['epochs']} epochs, batch {e['batch_size']}, lr {e['learning_rate']}, seed {e['seed']}"),
+        ("schedule, loss", f"{schedule}; {loss}"),
         ("augmentation", augmented),
         ("validation accuracy", f"{results.validation_accuracy:.2%} (best epoch {results.best_epoch})"),
         ("test accuracy", f"{results.test_accuracy:.2%}"),

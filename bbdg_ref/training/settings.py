@@ -5,13 +5,20 @@ from dataclasses import dataclass
 
 from .. import _checks
 from ..nn import DOMAINS, NETWORKS
-from ..pruning import DensityPenalty, GlobalTopK, Pruning, SignOfLatent, TopK
+from ..pruning import STRATEGIES, Cubic, Pruning
 from .loop import Recipe
+from .schedules import SCHEDULES
 
 __all__ = ["Experiment"]
 
-#: The ways in which the ones are chosen, by the names that the command line and the files use.
-PRUNINGS = ("none", "penalty", "topk", "topk-global")
+#: How the density comes to its value, by the names that the command line and the files use.
+DENSITY_SCHEDULES = ("constant", "cubic")
+
+#: The density that a cubic schedule starts at, that of bits by sign, and the part of training that it takes.
+CUBIC_START, CUBIC_PART = 0.5, 0.5
+
+#: The settings that only some strategies take; `bbdg_ref.pruning.STRATEGIES` tells which.
+PRUNING_SETTINGS = ("density", "gamma", "n_m", "subbit")
 
 VALIDATION_IMAGES = 5000
 
@@ -28,11 +35,10 @@ class Experiment:
         Channels of its first stage.
     domain : str
         A weight domain of `bbdg_ref.nn.DOMAINS`.
-    prune : {"none", "penalty", "topk", "topk-global"}
-        Bits by sign; by sign with the density penalty; the k largest latent weights of each layer; those of
-        all layers together.
+    prune : str
+        A strategy of `bbdg_ref.pruning.STRATEGIES`.
     density : float or None
-        The penalty's EC, or the density of top-k; None with "none".
+        The penalty's EC, or the fraction of ones that is met; None if the strategy takes none.
     gamma : float or None
         The penalty's γ; None without penalty.
     init_density : float or None
@@ -47,11 +53,26 @@ class Experiment:
         Images held out of the training set; the best epoch is chosen on them.
     limit_train : int or None
         Use only so many of the remaining training images.
+    rotate, schedule, smoothing, temperature : bool, str, float, float
+        Of `Recipe`; smoothing needs labels, another temperature than 1 a teacher.
+    teacher : str or None
+        File of the network, as `bbdg_ref.nn.save_network` writes it, whose outputs are learned instead of the labels.
+
+    density_schedule : {"constant", "cubic"}
+        The density at every step; or, for the strategies that choose so many ones, from one half (or the density, if it
+        is higher) along a cubic, which ends after half of the steps.
+    n_m : str or None
+        N ones among M weights, as "N:M"; None if the strategy takes none.
+    subbit : int or None
+        Bits of a pattern's number; None if the strategy takes none.
+    start : str or None
+        File of a network of the same builder, width, domain and classes, a ``model.h5`` or a ``checkpoint.h5``, from
+        whose weights and statistics training starts; None for fresh ones.
 
     Raises
     ------
     TypeError, ValueError
-        If a setting has the wrong type or value, or density and γ are not those that ``prune`` takes.
+        If a setting has the wrong type or value, or is not one that ``prune`` takes.
     """
 
     arch: str
@@ -70,49 +91,104 @@ class Experiment:
     seed: int
     validation: int = VALIDATION_IMAGES
     limit_train: int | None = None
+    rotate: bool = False
+    schedule: str = "cosine"
+    smoothing: float = 0.0
+    teacher: str | None = None
+    temperature: float = 1.0
+    density_schedule: str = "constant"
+    n_m: str | None = None
+    subbit: int | None = None
+    start: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that are no experiment, whatever the data."""
         _checks.one_of("Experiment", "arch", self.arch, list(NETWORKS))
         _checks.one_of("Experiment", "domain", self.domain, list(DOMAINS))
-        self._check_pruning()
         lowest = {"width": 1, "epochs": 1, "batch_size": 2, "seed": 0, "validation": 1}  # batch norm needs two images
         for name, low in lowest.items():
             _checks.integer("Experiment", name, getattr(self, name), low)
+        self._check_pruning()
         if self.limit_train is not None:
             _checks.integer("Experiment", "limit_train", self.limit_train, 1)
         if self.init_density is not None:
             _checks.fraction("Experiment", "init_density", self.init_density)
         if _checks.real_number("Experiment", "learning_rate", self.learning_rate) <= 0:
             raise ValueError(_message("learning_rate", "above 0", self.learning_rate, "choose a positive one"))
-        for name in ("crop", "flip", "mixup"):
+        for name in ("crop", "flip", "mixup", "rotate"):
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise TypeError(_message(name, "True or False", value, "pass a bool"))
+        self._check_loss()
+
+    def _check_loss(self) -> None:
+        """Refuse a schedule that is none, and settings of a loss that is not the one in use."""
+        _checks.one_of("Experiment", "schedule", self.schedule, list(SCHEDULES))
+        _checks.fraction("Experiment", "smoothing", self.smoothing, zero=True)
+        if _checks.real_number("Experiment", "temperature", self.temperature) <= 0:
+            raise ValueError(_message("temperature", "above 0", self.temperature, "choose a positive one"))
+        if self.teacher is None:
+            if self.temperature != 1:
+                raise ValueError(_message("temperature", "1 without a teacher", self.temperature, "leave it out"))
+        elif not isinstance(self.teacher, str) or not self.teacher:
+            raise TypeError(_message("teacher", "the path of a file, or None", self.teacher, "pass a str"))
+        elif self.smoothing != 0:
+            raise ValueError(_message("smoothing", "0 with a teacher", self.smoothing, "leave it out"))
 
     def _check_pruning(self) -> None:
-        """Refuse a density or a γ that the strategy does not take, or the lack of one that it needs."""
-        _checks.one_of("Experiment", "prune", self.prune, PRUNINGS)
-        for name, taken in (("density", self.prune != "none"), ("gamma", self.prune == "penalty")):
+        """Refuse a setting that the strategy does not take, the lack of one that it needs, and a start that is none."""
+        _checks.one_of("Experiment", "prune", self.prune, list(STRATEGIES))
+        strategy = STRATEGIES[self.prune]
+        for name in PRUNING_SETTINGS:
             value = getattr(self, name)
-            if not taken and value is not None:
+            if name not in strategy.takes and value is not None:
                 raise ValueError(_message(name, f"None with prune {self.prune!r}", value, "leave it out"))
-        if self.prune != "none":
-            _checks.fraction("Experiment", "density", self.density, one=self.prune != "penalty")
-        if self.prune == "penalty":
+        if "density" in strategy.takes:
+            _checks.fraction("Experiment", "density", self.density, one="gamma" not in strategy.takes)
+        if "gamma" in strategy.takes:
             _checks.fraction("Experiment", "gamma", self.gamma, zero=True)
+        if "subbit" in strategy.takes:
+            _checks.integer("Experiment", "subbit", self.subbit, 1, 8)
+        if "n_m" in strategy.takes and not isinstance(self.n_m, str):
+            raise TypeError(_message("n_m", "text such as '2:4'", self.n_m, "pass a str"))
+        _checks.one_of("Experiment", "density_schedule", self.density_schedule, DENSITY_SCHEDULES)
+        if self.density_schedule != "constant" and not strategy.scheduled:
+            expected = f"'constant' with prune {self.prune!r}"
+            raise ValueError(_message("density_schedule", expected, self.density_schedule, "leave it out"))
+        if self.start is not None and (not isinstance(self.start, str) or not self.start):
+            raise TypeError(_message("start", "the path of a file, or None", self.start, "pass a str"))
+        if self.start is not None and self.init_density is not None:
+            raise ValueError(_message("init_density", "None with a start", self.init_density, "leave one of them out"))
+        self.pruning(1)  # refuses what the strategy itself refuses
 
-    def pruning(self) -> Pruning:
-        """Return the pruning strategy."""
-        if self.prune == "none":
-            return SignOfLatent()
-        assert self.density is not None
-        if self.prune == "topk":
-            return TopK(self.density)
-        if self.prune == "topk-global":
-            return GlobalTopK(self.density)
-        assert self.gamma is not None
-        return DensityPenalty(self.density, self.gamma)
+    def pruning(self, steps: int | None = None) -> Pruning:
+        """Return the pruning strategy.
+
+        Parameters
+        ----------
+        steps : int, optional
+            Of the whole training; only the cubic schedule needs to know.
+
+        Returns
+        -------
+        Pruning
+
+        Raises
+        ------
+        ValueError
+            If the schedule is cubic and the steps are not given.
+        """
+        strategy = STRATEGIES[self.prune]
+        values = {name: getattr(self, name) for name in strategy.takes}
+        if self.density_schedule == "cubic":
+            if steps is None:
+                raise ValueError(
+                    _message("steps", "given with the cubic schedule", steps, "pass the steps of training")
+                )
+            assert self.density is not None
+            start, moving = max(CUBIC_START, self.density), max(1, int(CUBIC_PART * steps))
+            values["density"] = Cubic(start, self.density, 0, moving)
+        return strategy.make(*values.values())
 
     def recipe(self) -> Recipe:
         """Return the part that the training loop needs."""

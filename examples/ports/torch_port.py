@@ -186,6 +186,73 @@ def select_top_k(latent, k):
     return {"bits": bits.reshape(latent.shape).numpy(), "threshold": zero + (one / 2 - zero / 2)}
 
 
+def entropy_factor(density, limit):
+    if density >= 0.5:
+        return 0.0
+    above, at_limit = (-p * math.log2(p) - (1 - p) * math.log2(1 - p) for p in (density, limit))
+    return math.log2((1 - density) / density) * (density - limit) / (above - at_limit)
+
+
+def centred(latent, bits: Tensor):
+    """Return the bits, and the threshold of as many largest latent weights."""
+    return {"bits": bits.numpy(), "threshold": select_top_k(latent, int(bits.sum()))["threshold"]}
+
+
+def select_n_m(latent, n, m):
+    bits = torch.zeros(latent.shape, dtype=torch.bool)
+    for group, chosen in zip(t(latent).split(m, dim=1), bits.split(m, dim=1), strict=True):
+        order = group.sort(dim=1, descending=True, stable=True).indices
+        chosen.scatter_(1, order[:, :n], True)
+    return centred(latent, bits)
+
+
+def select_kernels(latent, k):
+    kept = t(select_top_k(t(latent).double().sum(dim=(2, 3)).numpy(), k)["bits"])
+    return centred(latent, kept[:, :, None, None].expand(latent.shape))
+
+
+def select_filters(latent, k):
+    kept = t(select_top_k(t(latent).double().sum(dim=(1, 2, 3)).numpy(), k)["bits"])
+    return centred(latent, kept[:, None, None, None].expand(latent.shape))
+
+
+def codes(bits: Tensor) -> Tensor:
+    return (bits.reshape(*bits.shape[:-2], 9) << torch.arange(9)).sum(dim=-1)
+
+
+def by_frequency(bits: Tensor) -> Tensor:
+    """Return all 512 codes, the most frequent first."""
+    counts = torch.bincount(codes(bits).reshape(-1), minlength=512)
+    return counts.sort(descending=True, stable=True).indices
+
+
+def pattern_bits(patterns):
+    return (t(patterns)[:, None] >> torch.arange(9) & 1).bool().reshape(-1, 3, 3).numpy()
+
+
+def frequent_patterns(bits, count):
+    return by_frequency(t(bits))[:count].numpy()
+
+
+def nearest_pattern(latent, patterns, threshold):
+    signs = 2.0 * t(pattern_bits(patterns)).double() - 1
+    scores = torch.einsum("oihw,phw->oip", t(latent).double() - threshold, signs)
+    return (scores == scores.amax(dim=2, keepdim=True)).byte().argmax(dim=2).numpy()  # the first of equals
+
+
+def learned_patterns(latent, patterns, threshold):
+    which, shifted = t(nearest_pattern(latent, patterns, threshold)), t(latent).double() - threshold
+    learned: list[int] = []
+    for index, pattern in enumerate(patterns.tolist()):
+        own = shifted[which == index]
+        learned.append(int(codes(own.sum(dim=0) > 0)) if len(own) else pattern)
+    spare = [code for code in by_frequency(shifted > 0).tolist() if code not in learned]
+    for index, code in enumerate(learned):
+        if code in learned[:index]:
+            learned[index] = spare.pop(0)
+    return np.array(learned)
+
+
 # ------------------------------------------------------------------------------------------------------ estimators
 
 
@@ -483,6 +550,21 @@ def cross_entropy_backward(logits, targets):
     logits = parameter(logits)
     loss = F.cross_entropy(logits, t(targets))
     return gradients(loss, np.ones((), np.asarray(targets).dtype), logits=logits)
+
+
+def divergence(logits, teacher_logits, temperature):
+    student, teacher = (F.log_softmax(z / temperature, dim=1) for z in (logits, t(teacher_logits)))
+    return temperature**2 * F.kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+
+def distillation(logits, teacher_logits, temperature):
+    return divergence(t(logits), teacher_logits, temperature).item()
+
+
+def distillation_backward(logits, teacher_logits, temperature):
+    logits = parameter(logits)
+    loss = divergence(logits, teacher_logits, temperature)
+    return gradients(loss, np.ones((), np.asarray(teacher_logits).dtype), logits=logits)
 
 
 def adam_steps(value, grads, learning_rate, beta1, beta2, eps):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from coding_cases import folded, same
+from coding_cases import folded, same, shifted
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,11 +13,18 @@ from bbdg_ref.inference.content import folded_from_arrays, folded_to_arrays
 
 NETWORK = folded()
 CONTENT = folded_to_arrays(NETWORK)
+SHIFTED = shifted()
+SECOND = folded_to_arrays(SHIFTED)
 
 
-@given(seed=st.integers(0, 2**32 - 1), width=st.integers(1, 6), image=st.booleans())
-def test_a_network_comes_back_to_the_bit(seed, width, image):
-    network = folded(seed, width)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    width=st.integers(1, 6),
+    image=st.booleans(),
+    made=st.sampled_from([folded, shifted]),
+)
+def test_a_network_comes_back_to_the_bit(seed, width, image, made):
+    network = made(seed, width)
     if not image:
         network = replace(network, image_shape=None)
     content = folded_to_arrays(network)
@@ -29,6 +36,33 @@ def test_a_network_without_blocks_comes_back():
     network = replace(NETWORK, blocks=())
     content = folded_to_arrays(network)
     assert content.arrays["bits"].size == 0 and same(folded_from_arrays(content.arrays, content.header), network)
+
+
+@pytest.mark.parametrize("opening", [None, ()])
+def test_what_follows_the_stem_comes_back(opening):
+    network = replace(SHIFTED, opening=opening)
+    content = folded_to_arrays(network)
+    assert content.header["opening"] == (None if opening is None else [])
+    assert same(folded_from_arrays(content.arrays, content.header), network)
+
+
+def test_a_classifier_of_pixels_comes_back():
+    network = replace(NETWORK, classifier=replace(HEAD, weight=np.tile(HEAD.weight, (1, 12))))
+    content = folded_to_arrays(network)
+    assert content.header["structure"] == 2
+    assert same(folded_from_arrays(content.arrays, content.header), network)
+
+
+def test_a_network_of_the_first_structure_is_written_as_before_there_was_a_second():
+    def keys(value):
+        if isinstance(value, dict):
+            yield from value
+            value = list(value.values())
+        for inner in value if isinstance(value, list) else ():
+            yield from keys(inner)
+
+    assert not {"structure", "opening", "threshold", "pool", "activation"} & set(keys(CONTENT.header))
+    assert {"structure", "opening", "threshold", "pool", "activation"} <= set(keys(SECOND.header))
 
 
 def test_odd_floats_are_kept():
@@ -75,13 +109,13 @@ def test_scales_that_do_not_fit_are_not_written():
 # ------------------------------------------------------------------------------------------- read as hostile
 
 
-def refused(header, message: str, **arrays) -> None:
+def refused(header, message: str, content=CONTENT, **arrays) -> None:
     with pytest.raises(ValueError, match=message):
-        folded_from_arrays(CONTENT.arrays | arrays, header)
+        folded_from_arrays(content.arrays | arrays, header)
 
 
-def changed(path: str, value: object) -> dict:
-    header = copy.deepcopy(CONTENT.header)
+def changed(path: str, value: object, content=CONTENT) -> dict:
+    header = copy.deepcopy(content.header)
     *place, last = [int(key) if key.isdigit() else key for key in path.split(".")]
     inner = header
     for key in place:
@@ -153,12 +187,51 @@ def test_a_hostile_header_is_refused_by_the_layers_name(path, value, message):
     refused(changed(path, value), message)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("structure", 3, "structure must be 2, where it is given; got 3; read it with a later version"),
+        ("structure", None, "structure must be 2"),
+        ("opening", 7, "opening must be a JSON list"),
+        ("opening", [[3, 2]], "opening must be 3 integers"),
+        ("opening", [[3, 2, 3]], "opening must be at most one pooling, its padding below its size"),
+        ("opening", [[3, 2, 1], [3, 2, 1]], "opening must be at most one pooling"),
+        ("opening", [[0, 2, 1]], "opening must have an integer"),
+        ("opening", [], "must"),
+        (f"{L}.threshold", 1, "blocks.0.layers.0.threshold must be true or false; got 1"),
+        (f"{L}.threshold", False, "must"),
+        ("blocks.0.activation", None, "blocks.0.activation must be true or false"),
+        ("blocks.0.activation", False, "must"),
+        ("blocks.4.activation", True, "must"),
+        ("blocks.4.pool", None, "blocks.4.pool must be a JSON list"),
+        ("blocks.4.pool", [[2, 0, 0]], "blocks.4.pool must have an integer"),
+        ("blocks.1.shortcut.size", 0, "blocks.1.shortcut must have an integer"),
+        ("blocks.1.shortcut.layer.shape", [4, 4, 1, 1], "blocks.1.shortcut must lead to the 8 channels"),
+        ("blocks.1.shortcut.layer", None, "blocks.1.shortcut must lead to the 8 channels .*; got 4"),
+        ("blocks.2.shortcut.copies", -1, "blocks.2.shortcut must have an integer"),
+        ("blocks.3.shortcut.copies", 3, "blocks.3.shortcut must lead to the 16 channels .*; got 24"),
+        ("classifier.shape", [5, 6], "classifier.shape must have a multiple of the 4 channels; got 6"),
+        ("classifier.shape", [5, 1 << 60], "classifier.shape must have an integer"),
+    ],
+)
+def test_a_hostile_header_of_the_second_structure_is_refused(path, value, message):
+    refused(changed(path, value, SECOND), message, SECOND)
+
+
+def test_parts_of_the_second_structure_are_not_taken_from_a_header_of_the_first():
+    refused({k: v for k, v in SECOND.header.items() if k != "structure"}, "must", SECOND)
+    refused(
+        changed("blocks.0.shortcut", {"size": 1, "copies": 1, "layer": None}), "blocks.0.shortcut must be a JSON object"
+    )
+
+
 @pytest.mark.parametrize("key", ["network", "image_shape", "stem", "blocks", "classifier"])
 def test_a_header_without_one_of_its_parts_is_refused(key):
     refused({name: value for name, value in CONTENT.header.items() if name != key}, "header must be a JSON object")
 
 
-def test_every_entry_of_the_header_is_needed():
+@pytest.mark.parametrize("content", [CONTENT, SECOND], ids=["first", "second"])
+def test_every_entry_of_the_header_is_needed(content):
     def without_one(value):
         """All copies of a JSON value with one key or item less, at any depth."""
         if isinstance(value, list | dict):
@@ -174,10 +247,10 @@ def test_every_entry_of_the_header_is_needed():
                     again[key] = less
                     yield again
 
-    headers = [h for h in without_one(CONTENT.header) if h.keys() >= {"bit_rule", "padding"}]
+    headers = [h for h in without_one(content.header) if h.keys() >= {"bit_rule", "padding"}]
     assert len(headers) > 100
     for header in headers:
-        refused(header, "must")
+        refused(header, "must", content)
 
 
 def test_arrays_of_other_names_dtypes_or_shapes_are_refused():

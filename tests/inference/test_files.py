@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from coding_cases import binary, folded, parts, same
+from coding_cases import binary, folded, parts, same, shifted
 from hypothesis import event, given
 from hypothesis import strategies as st
 from oracles import coding as oracle
@@ -35,6 +35,15 @@ def test_a_network_comes_back_and_answers_the_same(tmp_path, wrap):
     images = np.random.default_rng(1).standard_normal((3, 3, 8, 6)).astype(np.float32)
     assert np.array_equal(evaluate(again, images).logits, evaluate(network, images).logits)
     assert storage.load(tmp_path / "net.h5", FORMAT).header["notes"] == {"seed": 0}
+
+
+def test_a_network_of_the_second_structure_comes_back_and_answers_the_same(tmp_path):
+    network = shifted()
+    save_packed(tmp_path / "net.h5", network)
+    again = load_packed(tmp_path / "net.h5")
+    assert same(again.folded, network)
+    images = np.random.default_rng(1).standard_normal((3, 3, 16, 16)).astype(np.float32)
+    assert np.array_equal(again(images), evaluate(network, images).logits)
 
 
 def test_the_arrays_of_a_loaded_network_are_its_own(tmp_path):

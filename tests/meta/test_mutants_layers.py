@@ -51,6 +51,7 @@ STEEPNESS = st.sampled_from([(0.1, 10.0), (0.5, 2.0), (3.0, 1.0)])
 CHANNELS = one(strategies.channel_cases())
 SPREAD = one(strategies.channel_cases(st.just("normal")))
 WEIGHTS = one(strategies.weight_cases())
+DISTILLED = st.tuples(strategies.loss_cases(), st.sampled_from([1.0, 4.0]))
 COUNTS = st.integers(1, 1000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
@@ -116,6 +117,8 @@ SUBJECTS = {
     "cross_entropy_backward": Subject(
         checks.check_cross_entropy_backward, one(strategies.loss_cases()), loss.cross_entropy_backward
     ),
+    "distillation": Subject(checks.check_distillation, DISTILLED, loss.distillation),
+    "distillation_backward": Subject(checks.check_distillation_backward, DISTILLED, loss.distillation_backward),
     "mixup_targets": Subject(
         checks.check_mixup_targets,
         st.tuples(strategies.loss_cases(), st.floats(0, 1)).map(lambda c: (c[0].targets, c[0].targets[::-1], c[1])),
@@ -551,6 +554,24 @@ mutant("cross_entropy_backward", "the sum over the batch")(
 )
 mutant("cross_entropy_backward", "overflows")(lambda z, t: (unstable_softmax(z) - t) / len(z))
 mutant("cross_entropy_backward", "the targets are forgotten")(lambda z, t: loss.cross_entropy_backward(z, 0 * t))
+mutant("distillation", "the other way round")(lambda z, t, temperature: loss.distillation(t, z, temperature))
+mutant("distillation", "without the square of the temperature")(
+    lambda z, t, temperature: loss.distillation(z, t, temperature) / temperature**2
+)
+mutant("distillation", "the cross-entropy with the teacher")(
+    lambda z, t, temperature: loss.cross_entropy(z, np.exp(loss._log_softmax(t)))
+)
+mutant("distillation", "the sum over the batch")(lambda z, t, temp: loss.distillation(z, t, temp) * len(z))
+mutant("distillation", "only the network is tempered")(
+    lambda z, t, temperature: loss.distillation(z, temperature * t, temperature)
+)
+mutant("distillation_backward", "towards the network")(lambda z, t, temp: -loss.distillation_backward(z, t, temp))
+mutant("distillation_backward", "without the temperature")(
+    lambda z, t, temp: loss.distillation_backward(z, t, temp) / z.dtype.type(temp)
+)
+mutant("distillation_backward", "overflows")(
+    lambda z, t, temp: temp * (unstable_softmax(z / temp) - unstable_softmax(t / temp)) / len(z)
+)
 mutant("mixup_targets", "first and second swapped")(lambda a, b, lam: loss.mixup_targets(b, a, lam))
 mutant("smooth_targets", "shared among the other classes")(
     lambda t, e: ((1 - e) * t + e / max(t.shape[1] - 1, 1) * (1 - t)).astype(t.dtype)

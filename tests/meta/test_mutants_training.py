@@ -23,7 +23,7 @@ from bbdg_ref import nn, ops
 from bbdg_ref.pruning import DensityPenalty, Penalty, TopK
 from bbdg_ref.spec.adam import AdamUpdate
 from bbdg_ref.spec.pruning import Selection
-from bbdg_ref.training import Adam, Evaluation, Progress, Trainer, checkpoint, evaluate, loop
+from bbdg_ref.training import Adam, Evaluation, Progress, Trainer, checkpoint, cosine, evaluate, loop
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -64,6 +64,14 @@ def bits(folder: Path) -> None:
 
 def step(folder: Path) -> None:
     checks.check_step(Trainer, "penalty")
+
+
+def smoothing(folder: Path) -> None:
+    checks.check_smoothing(Trainer)
+
+
+def teacher(folder: Path) -> None:
+    checks.check_teacher(Trainer, 4.0)
 
 
 def order(folder: Path) -> None:
@@ -236,7 +244,39 @@ def same_order_every_epoch(self, after_batch):
 
 
 def rate_of_the_epoch(self):
-    return loop.cosine(self.progress.epoch, self.recipe.epochs, self.recipe.learning_rate)
+    return cosine(self.progress.epoch, self.recipe.epochs, self.recipe.learning_rate)
+
+
+RIGHT_BATCH, RIGHT_LOSS = Trainer._batch, Trainer._loss
+
+
+def smoothed_from_the_start(self, indices):
+    x, targets = RIGHT_BATCH(self, indices)
+    self.recipe = replace(self.recipe, smoothing=0.0)
+    return x, ops.smooth_targets(targets, 0.25)
+
+
+def smoothed_in_the_value_only(self, x, logits, targets):
+    return replace(RIGHT_LOSS(self, x, logits, targets), gradient=ops.cross_entropy_backward(logits, targets))
+
+
+def without_smoothing(self, x, logits, targets):
+    self.recipe = replace(self.recipe, smoothing=0.0)
+    return RIGHT_LOSS(self, x, logits, targets)
+
+
+def without_temperature(self, x, logits, targets):
+    self.recipe = replace(self.recipe, temperature=1.0)
+    return RIGHT_LOSS(self, x, logits, targets)
+
+
+def teacher_of_other_images(self, x, logits, targets):
+    return RIGHT_LOSS(self, x[::-1], logits, targets)
+
+
+def labels_beside_the_teacher(self, x, logits, targets):
+    right = RIGHT_LOSS(self, x, logits, targets)
+    return replace(right, value=right.value + ops.cross_entropy(logits, targets))
 
 
 RIGHT_RESTORE = checkpoint.Checkpoint.restore
@@ -389,6 +429,12 @@ MUTANTS: dict[str, tuple[Plant, Callable[[Path], None]]] = {
     "trainer forgets the push": (of_penalty(lambda p, n: replace(p, push=0.0)), step),
     "rate falls once an epoch": (of_trainer("learning_rate", rate_of_the_epoch), step),
     "rate does not fall": (of_trainer("learning_rate", lambda self: self.recipe.learning_rate), step),
+    "right answers by smoothed labels": (of_trainer("_batch", smoothed_from_the_start), smoothing),
+    "gradient of hard labels": (of_trainer("_loss", smoothed_in_the_value_only), smoothing),
+    "labels not smoothed": (of_trainer("_loss", without_smoothing), smoothing),
+    "no temperature": (of_trainer("_loss", without_temperature), teacher),
+    "the teacher sees other images": (of_trainer("_loss", teacher_of_other_images), teacher),
+    "labels beside the teacher": (of_trainer("_loss", labels_beside_the_teacher), teacher),
     "images in their order": (of_trainer("train_epoch", sorted_order), order),
     "the same order every epoch": (of_trainer("train_epoch", same_order_every_epoch), order),
     "resume without first moments": (forgetting(forget_first), resume),

@@ -201,3 +201,17 @@ def test_chosen_bits_are_bytes_of_0_and_1_whatever_bytes_the_selection_has():
     mask = rng(3).choice(np.array([0, 1, 3, 255], np.uint8), layer.bits.shape)
     layer.choose(Selection(mask.view(bool), 0.0))
     assert np.array_equal(layer.bits.view(np.uint8), mask != 0)
+
+
+def test_only_an_ede_follows_the_schedule():
+    made = {"domain": nn.Bipolar(), "rng": rng()}
+    both, neither = nn.BinaryConv2d(1, 1, 1, **made), nn.BinaryConv2d(
+        1, 1, 1, **made, weight_estimator=nn.Identity(), activation_estimator=nn.Quadratic()
+    )  # fmt: skip
+    mixed = nn.BinaryConv2d(1, 1, 1, **made, activation_estimator=nn.ClippedSTE())
+    for layer in (both, neither, mixed):
+        layer.anneal(nn.EDE(t=3.0, k=2.0))
+    moved = nn.EDE(t=3.0, k=2.0)
+    assert (both.weight_estimator, both.activation_estimator) == (moved, moved)
+    assert (neither.weight_estimator, neither.activation_estimator) == (nn.Identity(), nn.Quadratic())
+    assert (mixed.weight_estimator, mixed.activation_estimator) == (moved, nn.ClippedSTE())

@@ -4,20 +4,20 @@ import pytest
 from network_cases import DOMAINS, rng, small
 
 from bbdg_ref import nn, storage
-from bbdg_ref.nn.files import build, check_size, describe
+from bbdg_ref.nn.files import WEIGHTS, build, check_size, describe
 
 
-@pytest.mark.parametrize("arch", ["resnet20", "resnet18"])
+@pytest.mark.parametrize("arch", nn.NETWORKS)
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_a_network_comes_back_as_it_was(tmp_path, arch, domain):
     network = small(arch, domain=domain, seed=4)
-    network.forward(rng().standard_normal((4, 3, 8, 8)).astype(np.float32), training=True)
+    network.forward(rng().standard_normal((4, 3, 32, 32)).astype(np.float32), training=True)
     nn.save_network(tmp_path / "net.h5", network, notes={"seed": 4})
     again = nn.load_network(tmp_path / "net.h5")
     assert (again.name, again.arguments) == (network.name, network.arguments)
     for name, array in network.state().items():
         assert np.array_equal(again.state()[name], array) and again.state()[name].dtype == array.dtype
-    x = rng(1).standard_normal((3, 3, 8, 8)).astype(np.float32)
+    x = rng(1).standard_normal((3, 3, 32, 32)).astype(np.float32)
     assert np.array_equal(again.forward(x, training=False), network.forward(x, training=False))
 
 
@@ -66,7 +66,7 @@ def test_a_checkpoint_is_not_taken_for_a_network(tmp_path):
         nn.load_network(tmp_path / "net.h5")
 
 
-@pytest.mark.parametrize("arch", ["resnet20", "resnet18"])
+@pytest.mark.parametrize("arch", nn.NETWORKS)
 @pytest.mark.parametrize("width", [1, 3])
 def test_the_size_check_takes_every_network_and_refuses_four_times_the_width(arch, width):
     network = nn.NETWORKS[arch](domain="bipolar", width=width, classes=2, rng=rng())
@@ -74,6 +74,13 @@ def test_the_size_check_takes_every_network_and_refuses_four_times_the_width(arc
     check_size(header, state)
     with pytest.raises(ValueError, match="arguments must fit the"):
         check_size(header | {"arguments": {"width": 4 * width, "classes": 2}}, state)
+
+
+@pytest.mark.parametrize("arch", nn.NETWORKS)
+@pytest.mark.parametrize("width", [1, 3])
+def test_the_size_check_knows_the_binary_weights_of_every_network(arch, width):
+    network = nn.NETWORKS[arch](width=width, rng=rng())
+    assert nn.network_size(network).binary_weights == WEIGHTS[arch] * width**2
 
 
 @pytest.mark.parametrize("byte", [2, 3, 128, 255])

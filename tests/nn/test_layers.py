@@ -16,6 +16,23 @@ BUILDERS = {
     "linear": lambda: (nn.Linear(4, 3, rng=rng()), (4,)),
     "stride and pad": lambda: (nn.StrideAndPad(2, 5, stride=2), (2, 5, 6)),
     "nothing": lambda: (nn.Sequential(), (2, 3, 3)),
+    "flatten": lambda: (nn.Flatten(), (2, 3, 4)),
+    "max pool": lambda: (nn.MaxPool2d(2), (2, 5, 6)),
+    "max pool 3, stride 2": lambda: (nn.MaxPool2d(3, stride=2, padding=1), (2, 6, 5)),
+    "average pool": lambda: (nn.AvgPool2d(2), (2, 5, 6)),
+    "channel bias": lambda: (nn.ChannelBias(3), (3, 2, 2)),
+    "channel bias of rows": lambda: (nn.ChannelBias(3), (3,)),
+    "prelu": lambda: (nn.PReLU(3), (3, 4, 2)),
+    "parallel": lambda: (nn.Parallel(nn.Sequential(), nn.Conv2d(2, 3, 1, rng=rng()), nn.PReLU(2)), (2, 4, 3)),
+    "residual sum": lambda: (
+        nn.ResidualSum(
+            nn.Conv2d(2, 3, 2, stride=2, rng=rng()),
+            nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(2, 3, 1, rng=rng())),
+            nn.ChannelBias(3),
+        ),
+        (2, 4, 6),
+    ),
+    "residual sum of its input": lambda: (nn.ResidualSum(nn.ChannelBias(2), nn.Sequential(), nn.PReLU(2)), (2, 3, 3)),
     "several": lambda: (
         nn.Sequential(nn.Conv2d(2, 3, 3, rng=rng()), nn.BatchNorm(3), nn.HardTanh(), nn.GlobalAvgPool()),
         (2, 5, 6),
@@ -32,6 +49,8 @@ def test_backward_is_the_derivative_of_forward(kind, seed):
     randomise(layer, seed)
     # multiples of 1/16, moved off the corners of hardtanh by more than the step of the differences
     x = np.round(rng(seed).normal(0, 1.5, (4, *shape)) * 16) / 16 + 2.0**-8
+    if kind.startswith("max pool"):  # no two values equal: where maxima are, there is a corner
+        x = x + rng(seed).permutation(x.size).reshape(x.shape) * 2.0**-13
     if kind == "several":
         layer = nn.Sequential(*layer.layers[:2], *layer.layers[3:])
     check_gradients(layer, x, list(layer.parameters()), seed=seed)

@@ -5,22 +5,33 @@ from network_cases import DOMAINS, SMALL, check_gradients, in_float64, randomise
 
 from bbdg_ref import nn
 from bbdg_ref.nn import BinaryConv2d, network_size
+from bbdg_ref.training.arguments import PUBLISHED_WIDTH
+
+# Side of the image, binary convolutions, binary weights, 3x3 kernels, binary MACs an image, parameters but tau, phi.
+PUBLISHED = {
+    "resnet20": (32, 18, 267_264, 29_696, 40_108_032, 269_850),
+    "resnet18": (32, 16, 10_985_472, 1_220_608, 547_356_672, 11_174_986),
+    "vgg-small": (32, 5, 4_571_136, 507_904, 603_979_776, 4_660_106),
+    "reactnet18": (32, 16, 10_985_472, 1_220_608, 136_839_168, 11_235_044),
+    "reactnet-a": (224, 31, 28_253_184, 2_790_400, 4_816_896_000, 29_343_592),
+}
 
 
-def test_resnet20_holds_and_does_what_the_published_network_does():
-    network = nn.resnet20(rng=rng())
-    size = network_size(network)
-    assert (size.parameters, size.binary_weights, size.binary_macs) == (269_850, 267_264, 40_108_032)
-    assert len(network.binary_layers()) == 18
+@pytest.mark.parametrize("arch", nn.NETWORKS)
+def test_a_network_holds_and_does_what_the_published_one_does(arch):
+    side, convolutions, weights, kernels, macs, parameters = PUBLISHED[arch]
+    network = nn.NETWORKS[arch](rng=rng())
+    assert network_size(network, (3, side, side)) == nn.NetworkSize(parameters, weights, macs)
+    shapes = [layer.bits.shape for layer in network.binary_layers().values()]
+    assert len(shapes) == convolutions
+    assert sum(out * into for out, into, *size in shapes if size == [3, 3]) == kernels
 
 
-def test_resnet18_holds_and_does_what_the_published_network_does():
-    network = nn.resnet18(rng=rng())
-    size = network_size(network)
-    assert (size.parameters, size.binary_weights, size.binary_macs) == (11_174_986, 10_985_472, 547_356_672)
-    assert len(network.binary_layers()) == 16
-    kernels = sum(np.prod(layer.bits.shape[:2]) for layer in network.binary_layers().values())
-    assert kernels == 1_220_608
+@pytest.mark.parametrize("arch", nn.NETWORKS)
+def test_the_published_width_of_the_command_line_is_that_of_the_builder(arch):
+    layers = small(arch, width=PUBLISHED_WIDTH[arch]).binary_layers()
+    published = nn.NETWORKS[arch](rng=rng()).binary_layers()
+    assert [layer.bits.shape for layer in layers.values()] == [layer.bits.shape for layer in published.values()]
 
 
 def test_tau_and_phi_come_on_top_of_the_counted_parameters():
@@ -41,10 +52,11 @@ def test_width_and_classes_set_every_shape(case):
     event(f"{arch}, width {width}")
     classes = 7
     network = small(arch, width=width, classes=classes)
-    last = width * {"resnet20": 4, "resnet18": 8}[arch]
+    last = width * {"resnet20": 4, "resnet18": 8, "vgg-small": 64, "reactnet18": 8, "reactnet-a": 32}[arch]
     parameters = network.parameters()
     assert parameters["stem.0.weight"].value.shape == (width, 3, 3, 3)
-    assert parameters["head.2.weight"].value.shape == (classes, last)
+    assert list(parameters)[-2].startswith("head.")
+    assert list(parameters.values())[-2].value.shape == (classes, last)
     assert all(p.value.dtype == np.float32 for p in parameters.values())
     assert network.forward(np.zeros((2, 3, 32, 32), np.float32), training=False).shape == (2, classes)
 
@@ -74,7 +86,7 @@ def _record(module, met):
     module.forward = recording
 
 
-@pytest.mark.parametrize("arch", ["resnet20", "resnet18"])
+@pytest.mark.parametrize("arch", nn.NETWORKS)
 def test_the_same_seed_builds_the_same_network(arch):
     first, second, other = small(arch, seed=3).state(), small(arch, seed=3).state(), small(arch, seed=4).state()
     assert list(first) == list(second)
@@ -91,7 +103,7 @@ def test_initial_latents_are_uniform_within_one_over_the_root_of_fan_in():
         assert abs(np.abs(latent).mean() - bound / 2) < 6 * bound / np.sqrt(12 * latent.size)
 
 
-@pytest.mark.parametrize("build", [nn.resnet20, nn.resnet18])
+@pytest.mark.parametrize("build", nn.NETWORKS.values())
 @pytest.mark.parametrize(
     ("argument", "value", "error"),
     [
@@ -149,8 +161,9 @@ def test_what_follows_the_last_binary_convolution_is_smooth_as_it_is(arch, domai
     check_gradients(network, rng(1).standard_normal((8, 3, 16, 16)), after)
 
 
-def test_evaluation_changes_nothing():
-    network = small()
+@pytest.mark.parametrize("arch", nn.NETWORKS)
+def test_evaluation_changes_nothing(arch):
+    network = small(arch)
     before = {name: array.copy() for name, array in network.state().items()}
     x = rng().standard_normal((4, 3, 32, 32)).astype(np.float32)
     first = network.forward(x, training=False)
@@ -158,8 +171,9 @@ def test_evaluation_changes_nothing():
     assert all(np.array_equal(before[name], array) for name, array in network.state().items())
 
 
-def test_training_moves_the_running_statistics_of_every_batch_norm():
-    network = small()
+@pytest.mark.parametrize("arch", nn.NETWORKS)
+def test_training_moves_the_running_statistics_of_every_batch_norm(arch):
+    network = small(arch)
     before = {name: array.copy() for name, array in network.state().items() if "running" in name}
     network.forward(rng().standard_normal((4, 3, 32, 32)).astype(np.float32), training=True)
     assert all(not np.array_equal(before[name], network.state()[name]) for name in before)
@@ -181,7 +195,8 @@ def test_a_density_to_start_with_that_is_no_fraction_is_refused(density):
         nn.shift_latents(small(), density)
 
 
-def test_binary_layers_come_in_the_order_of_the_data_flow():
-    network = small("resnet18")
+@pytest.mark.parametrize("arch", nn.NETWORKS)
+def test_binary_layers_come_in_the_order_of_the_data_flow(arch):
+    network = small(arch)
     walked = [module for module, _ in network.walk((3, 32, 32)) if isinstance(module, BinaryConv2d)]
     assert list(network.binary_layers().values()) == walked

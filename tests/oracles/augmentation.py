@@ -1,6 +1,33 @@
 """Augmentation one pixel at a time."""
 
+import math
+
 import numpy as np
+
+
+def rotated(image: np.ndarray, degrees: float) -> np.ndarray:
+    """The image turned counterclockwise about its centre, with black around it; not rounded.
+
+    A pixel at (x, y) from the centre, x to the right and y up, comes from where the opposite turn takes it; there the
+    four pixels around are mixed.
+    """
+    channels, height, width = image.shape
+    out = np.zeros(image.shape)
+    sin, cos = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+    middle_row, middle_column = (height - 1) / 2, (width - 1) / 2
+
+    def pixel(c: int, row: int, column: int) -> float:
+        return float(image[c, row, column]) if 0 <= row < height and 0 <= column < width else 0.0
+
+    for c, h, w in np.ndindex(channels, height, width):
+        x, y = w - middle_column, middle_row - h
+        row, column = middle_row - (y * cos - x * sin), middle_column + (x * cos + y * sin)
+        top, left = math.floor(row), math.floor(column)
+        down, right = row - top, column - left
+        out[c, h, w] = (1 - down) * ((1 - right) * pixel(c, top, left) + right * pixel(c, top, left + 1)) + down * (
+            (1 - right) * pixel(c, top + 1, left) + right * pixel(c, top + 1, left + 1)
+        )
+    return out
 
 
 def shifted(image: np.ndarray, top: int, left: int, padding: int) -> np.ndarray:

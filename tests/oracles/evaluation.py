@@ -83,25 +83,79 @@ def classify(x: np.ndarray, classifier: Any) -> np.ndarray:
     return logits
 
 
+def max_pool(x: np.ndarray, pools: Any) -> np.ndarray:
+    """Maxima, or minima of the channels whose sign is -1."""
+    for pool in pools:
+        where = (pool.size, pool.stride, pool.padding)
+        found = {1.0: max, -1.0: min}
+        batch, channels, *sides = x.shape
+        rows, columns = ((side + 2 * pool.padding - pool.size) // pool.stride + 1 for side in sides)
+        y = np.zeros((batch, channels, rows, columns))
+        for n, c, p, q in np.ndindex(y.shape):
+            pixels = [float(x[n, c, h, w]) for h, w in window(p, q, sides, *where)]
+            y[n, c, p, q] = found[float(pool.sign[c])](pixels)
+        x = y
+    return x
+
+
+def window(p: int, q: int, sides: Any, size: int, stride: int, padding: int) -> list[tuple[int, int]]:
+    """The pixels of a window that lie in the image, in C order."""
+    top, left = p * stride - padding, q * stride - padding
+    places = product(range(top, top + size), range(left, left + size))
+    return [(h, w) for h, w in places if 0 <= h < sides[0] and 0 <= w < sides[1]]
+
+
+def pooled(x: np.ndarray, shortcut: Any) -> np.ndarray | None:
+    size = shortcut.size
+    means = np.zeros((*x.shape[:2], x.shape[2] // size, x.shape[3] // size))
+    for n, c, p, q in np.ndindex(means.shape):
+        total = 0.0
+        for h, w in window(p, q, x.shape[2:], size, size, 0):
+            total = add(total, float(x[n, c, h, w]))
+        means[n, c, p, q] = rounded(total / (size * size))
+    if shortcut.layer is not None:
+        return real_layer(means, shortcut.layer)
+    return np.concatenate([means] * shortcut.copies, axis=1) if shortcut.copies else None
+
+
+def rprelu(x: np.ndarray, relu: Any) -> np.ndarray:
+    y = np.zeros(x.shape)
+    for n, c, p, q in np.ndindex(x.shape):
+        h = add(float(x[n, c, p, q]), float(relu.before[c]))
+        y[n, c, p, q] = add(h if h > 0 else times(float(relu.slope[c]), h), float(relu.after[c]))
+    return y
+
+
+def around(x: np.ndarray, shortcut: Any) -> np.ndarray | None:
+    """What a block's shortcut makes of its input; None if it has none."""
+    if shortcut is None:
+        return x
+    if hasattr(shortcut, "weight"):
+        return real_layer(x, shortcut)
+    return pooled(x, shortcut) if hasattr(shortcut, "copies") else stride_pad(x, shortcut)
+
+
 def evaluate(network: Any, images: np.ndarray) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
     """(logits, the bits that each binary layer read, the maps after the stem and after each block)."""
-    x = hardtanh(real_layer(images, network.stem))
+    x = real_layer(images, network.stem)
+    x = hardtanh(x) if network.opening is None else max_pool(x, network.opening)
     bits, features = [], [x]
     for block in network.blocks:
         h = x
         for number, layer in enumerate(block.layers):
-            if number:  # the definition leaves this one out; here it stands, and changes nothing
+            if number and layer.threshold is None:  # the definition leaves this one out; here it changes nothing
                 h = hardtanh(h)
-            bits.append(h > 0)
-            h = binary_layer(h > 0, layer)
-        short = x
-        if hasattr(block.shortcut, "weight"):
-            short = real_layer(x, block.shortcut)
-        elif block.shortcut is not None:
-            short = stride_pad(x, block.shortcut)
-        sums = [add(a, b) for a, b in zip(h.ravel().tolist(), short.ravel().tolist(), strict=True)]
-        x = hardtanh(np.array(sums).reshape(h.shape))
+            biases = [0.0] * h.shape[1] if layer.threshold is None else (-layer.threshold).tolist()
+            bits.append(np.stack([h[:, c] + b > 0 for c, b in enumerate(biases)], axis=1))  # in float64
+            h = binary_layer(bits[-1], layer)
+        h, short = max_pool(h, block.pool), around(x, block.shortcut)
+        if short is not None:
+            sums = [add(a, b) for a, b in zip(h.ravel().tolist(), short.ravel().tolist(), strict=True)]
+            h = np.array(sums).reshape(h.shape)
+        x = hardtanh(h) if block.activation is None else rprelu(h, block.activation)
         features.append(x)
+    if network.classifier.weight.shape[1] != x.shape[1]:
+        x = x.reshape(len(x), -1, 1, 1)
     return classify(x, network.classifier), bits, features
 
 

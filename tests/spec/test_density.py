@@ -1,10 +1,13 @@
+import itertools
+
 import hypothesis.strategies as st
 import layer_checks as checks
 import numpy as np
 import pytest
 from hypothesis import event, example, given
+from oracles import density as oracle
 
-from bbdg_ref.spec.density import density, density_penalty, density_penalty_push
+from bbdg_ref.spec.density import density, density_penalty, density_penalty_push, entropy_factor
 
 # (EC, gamma) of the CIFAR-10 runs
 PAPER = [(0.25, 0.02), (0.10, 0.04), (0.05, 0.07), (0.04, 0.07), (0.03, 0.08), (0.02, 0.08), (0.01, 0.10)]
@@ -62,3 +65,25 @@ def test_the_push_moves_the_penalty_as_its_slope_says():
     raised = penalty.multiplier * (30 / 100 + slope * e - 0.05)
     push = density_penalty_push(penalty.multiplier, 100, slope=slope)
     assert raised - penalty.value == pytest.approx(100 * push * e, rel=1e-8)
+
+
+@given(st.integers(2, 499), st.sampled_from([0.01, 0.05, 0.25, 0.4]), st.sampled_from([0.5, 1.0]))
+def test_the_push_of_the_entropy_is_its_slope(ones, limit, slope):
+    density = ones / 1000
+    event("near the limit" if abs(density - limit) < 0.01 else "away from it")
+    if not 1e-3 < density - limit:
+        return
+    penalty = density_penalty(ones, 1000, limit=limit, gamma=0.2, loss=2.0)
+    push = density_penalty_push(penalty.multiplier, 1000, slope=slope) * entropy_factor(density, limit)
+    assert push == pytest.approx(oracle.entropy_push(ones, 1000, limit, 0.2, 2.0, slope), rel=1e-5)
+
+
+@given(st.floats(0.5, 1), st.floats(0.001, 0.499))
+def test_from_one_half_on_the_entropy_pushes_nothing(density, limit):
+    assert entropy_factor(density, limit) == 0
+
+
+def test_the_factor_falls_from_one_at_the_limit_to_zero_at_one_half():
+    factors = [entropy_factor(p, 0.05) for p in np.linspace(0.0501, 0.4999, 100)]
+    assert factors[0] == pytest.approx(1, abs=1e-2) and factors[-1] == pytest.approx(0, abs=1e-3)
+    assert all(a > b for a, b in itertools.pairwise(factors))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import numpy as np
 from hypothesis import event, given
@@ -11,7 +13,10 @@ from bbdg_ref.spec.evaluation import (
     Block,
     Classifier,
     FoldedNetwork,
+    MaxPool,
+    Pooled,
     RealLayer,
+    RPReLU,
     StridePad,
     binary_layer,
     classify,
@@ -110,7 +115,49 @@ def networks(draw) -> tuple[FoldedNetwork, np.ndarray]:
     return FoldedNetwork(stem, tuple(blocks), head, "drawn", None), images
 
 
-@given(networks())
+def thresholded(rng, layer: BinaryLayer) -> BinaryLayer:
+    return replace(layer, threshold=normal(rng, layer.bits.shape[1]))
+
+
+def signs(rng, channels: int) -> np.ndarray:
+    return rng.choice([-1, 1], channels).astype(np.float32)
+
+
+@st.composite
+def shifted_networks(draw) -> tuple[FoldedNetwork, np.ndarray]:
+    """Draw a small network with thresholds, poolings and RPReLU, and images of a side that its poolings halve."""
+    rng, width, side = np.random.default_rng(draw(SEEDS)), draw(st.integers(1, 3)), draw(st.sampled_from([4, 8]))
+    opening = draw(st.sampled_from(["hardtanh", "nothing", "pool"]))
+    stem = real(rng, width, 2, (3, 3), (1, 1), (1, 1))
+    pools = {"hardtanh": None, "nothing": (), "pool": (MaxPool(3, 2, 1, signs(rng, width)),)}[opening]
+    images = normal(rng, draw(st.integers(1, 2)), 2, side, side)
+    here = side // 2 if opening == "pool" else side
+    event(f"opening: {opening}")
+    blocks = []
+    for _ in range(draw(st.integers(1, 3))):
+        kind = draw(st.sampled_from(["identity", "none", "mean", "mean and real", "copies"]))
+        halved = kind.startswith("mean") and here > 1
+        stride, out = 2 if halved else 1, {"copies": 2 * width, "mean and real": width + 1, "none": width + 2}
+        layer = binary(rng, out.get(kind, width), width, (3, 3), (stride, stride), (1, 1))
+        layer = thresholded(rng, layer) if draw(st.booleans()) else layer
+        new, pool = len(layer.bits), ()
+        here //= stride
+        if kind == "none" and here > 1 and draw(st.booleans()):
+            pool, here = (MaxPool(2, 2, 0, signs(rng, new)),), here // 2
+        shortcut = {
+            "identity": None, "none": Pooled(1, 0), "mean": Pooled(stride, 1), "copies": Pooled(1, 2),
+            "mean and real": Pooled(stride, 1, real(rng, new, width, (1, 1), (1, 1), (0, 0))),
+        }[kind]  # fmt: skip
+        activation = RPReLU(*(normal(rng, new) for _ in range(3))) if draw(st.booleans()) else None
+        event(f"shortcut: {kind}, pool: {bool(pool)}, RPReLU: {activation is not None}")
+        blocks.append(Block((layer,), shortcut, pool, activation))
+        width = new
+    flat = draw(st.booleans())
+    head = Classifier(normal(rng, 2, width * (here * here if flat else 1)), normal(rng, 2))
+    return FoldedNetwork(stem, tuple(blocks), head, "drawn", None, pools), images
+
+
+@given(networks() | shifted_networks())
 def test_a_network_is_the_scalar_loop(case):
     network, images = case
     got = evaluate(network, images)
@@ -257,3 +304,31 @@ def test_a_folded_classifier_is_the_linear_layer_of_the_batch_norm(classes, chan
     terms = np.abs(x).mean(axis=(2, 3)) @ np.abs(folded.weight).T + np.abs(folded.bias)
     roundings = 4 + 1 + channels + 2
     assert (np.abs(classify(x, folded) - want) <= roundings * 2.0**-24 * 1.01 * terms + 1e-11).all()
+
+
+@given(st.floats(-3, 3, width=32) | st.sampled_from([0.0, -0.0, 1e-45, -1e-45, 3e38]), SEEDS)
+def test_a_threshold_is_a_bias_before_the_sign(bias, seed):
+    rng, one = np.random.default_rng(seed), np.ones(1, np.float32)
+    stem = RealLayer(np.ones((1, 1, 1, 1), np.float32), 0 * one, (1, 1), (0, 0))
+    layer = BinaryLayer(np.ones((1, 1, 1, 1), bool), one, 0 * one, 0 * one, (1, 1), (0, 0), np.float32([-bias]))
+    near = np.float32(-bias) * np.float32([1, 1 + 2**-23, 1 - 2**-23])
+    images = np.concatenate([near, [0, -0.0, 1e-45, -1e-45], normal(rng, 20)]).astype(np.float32)[:, None, None, None]
+    network = FoldedNetwork(stem, (Block((layer,), None),), Classifier(one[None], 0 * one), "one", None, ())
+    with np.errstate(over="ignore"):
+        assert np.array_equal(evaluate(network, images).bits[0], images + np.float32(bias) > 0)
+
+
+def test_another_function_may_compute_the_binary_layers():
+    rng, asked = np.random.default_rng(0), []
+    layer = binary(rng, 2, 2, (3, 3), (1, 1), (1, 1))
+    stem, head = real(rng, 2, 1, (1, 1), (1, 1), (0, 0)), Classifier(normal(rng, 3, 2), normal(rng, 3))
+    network = FoldedNetwork(stem, (Block((layer, layer), None),), head, "two", None)
+
+    def counted(u, layer):
+        asked.append(u)
+        return binary_layer(u, layer)
+
+    images = normal(rng, 2, 1, 4, 4)
+    got, want = evaluate(network, images, binary=counted), evaluate(network, images)
+    assert np.array_equal(got.logits, want.logits)
+    assert len(asked) == 2 and all(map(np.array_equal, asked, want.bits))

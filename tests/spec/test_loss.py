@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import event, given
 from layer_strategies import loss_cases
+from scipy.special import log_softmax
 
-from bbdg_ref.spec.loss import cross_entropy, cross_entropy_backward, mixup_targets, one_hot, smooth_targets
+from bbdg_ref.spec.loss import (
+    cross_entropy,
+    cross_entropy_backward,
+    distillation,
+    distillation_backward,
+    mixup_targets,
+    one_hot,
+    smooth_targets,
+)
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -80,3 +89,79 @@ def test_mixup_and_smoothing_written_out():
 def test_targets_of_another_batch_are_refused():
     with pytest.raises(ValueError):
         cross_entropy(np.zeros((2, 3)), np.ones((1, 3)))
+
+
+TEMPERATURES = st.sampled_from([0.5, 1.0, 1.5, 4.0, 20.0])
+
+
+@given(loss_cases(), TEMPERATURES)
+def test_distillation_matches_decimal_arithmetic_and_scipy(case, temperature):
+    event(f"{case.logits.dtype}, temperature {temperature}")
+    checks.check_distillation(distillation, case, temperature)
+    checks.check_distillation_backward(distillation_backward, case, temperature)
+    teacher, bound = checks.taught(case), checks.divergence_bound(case, temperature)
+    p, q = (log_softmax(z.astype(float) / temperature, axis=1) for z in (teacher, case.logits))
+    got = distillation(case.logits, teacher, temperature)
+    checks.assert_within(got, float(temperature**2 * (np.exp(p) * (p - q)).sum(axis=1).mean()), bound)
+    assert got >= -bound
+    grad = distillation_backward(case.logits, teacher, temperature)
+    checks.assert_within(grad, temperature * (np.exp(q) - np.exp(p)) / len(p), bound / temperature / len(p))
+
+
+@given(loss_cases(), TEMPERATURES)
+def test_the_gradient_of_distillation_is_the_finite_difference(case, temperature):
+    logits = case.logits.astype(float) / max(1.0, np.abs(case.logits).max() / 8)
+    teacher = logits[::-1, ::-1] / 2
+    event(f"{logits.shape[1]} classes, temperature {temperature}")
+    grad = distillation_backward(logits, teacher, temperature)
+    magnitude = temperature**2 * (1 + np.abs(logits).max() / temperature) * (logits.size + 8)
+    checks.assert_gradient(lambda v: distillation(v, teacher, temperature), logits, grad, magnitude)
+
+
+@given(loss_cases())
+def test_distillation_is_the_cross_entropy_with_the_teachers_distribution_less_its_entropy(case):
+    logits = case.logits.astype(float)
+    teacher = logits[::-1, ::-1] / 2
+    event(f"largest logit {10 ** np.ceil(np.log10(1 + np.abs(logits).max())):.0f}")
+    targets = np.exp(log_softmax(teacher, axis=1))
+    entropy = cross_entropy(teacher, targets)
+    bound = 2 * np.finfo(float).eps * (2 * np.abs(logits).max() + logits.shape[1] + 8) * (logits.size + 8)
+    checks.assert_within(distillation(logits, teacher), cross_entropy(logits, targets) - entropy, 4 * bound)
+    checks.assert_within(distillation_backward(logits, teacher), cross_entropy_backward(logits, targets), bound)
+
+
+@DTYPES
+def test_a_shift_of_either_logits_changes_no_distillation(dtype):
+    logits, teacher = np.array([[1.0, 2.0, 4.0]], dtype), np.array([[3.0, 0.0, -1.0]], dtype)
+    for temperature in (0.5, 1.0, 4.0):
+        loss, grad = distillation(logits, teacher, temperature), distillation_backward(logits, teacher, temperature)
+        for a, b in ((1024, 0), (0, -1024), (512, 1024)):
+            moved = logits + dtype(a), teacher + dtype(b), temperature
+            assert distillation(*moved) == loss and np.array_equal(distillation_backward(*moved), grad)
+        assert distillation(logits + dtype(64), logits, temperature) == 0.0
+        assert not distillation_backward(logits + dtype(64), logits, temperature).any()
+
+
+@DTYPES
+@pytest.mark.filterwarnings("error")
+def test_distillation_is_stable_at_logits_of_ten_thousand(dtype):
+    up, down = np.array([[1e4, -1e4, 0.0]], dtype), np.array([[-1e4, 1e4, 0.0]], dtype)
+    assert [distillation(up, up), distillation(up, down), distillation(down, up, 2.0)] == [0.0, 20000.0, 40000.0]
+    assert distillation_backward(up, down).tolist() == [[1.0, -1.0, 0.0]]
+    assert distillation_backward(up, down, 2.0).tolist() == [[2.0, -2.0, 0.0]]
+
+
+def test_a_high_temperature_makes_distillation_half_the_mean_square_of_the_centred_differences():
+    rng = np.random.default_rng(0)
+    logits, teacher = rng.standard_normal((2, 4, 5))
+    difference = logits - teacher
+    difference -= difference.mean(axis=1, keepdims=True)
+    # arXiv 1503.02531, equation 4: the next term is smaller by 1/T
+    assert abs(distillation(logits, teacher, 1e4) / (difference**2).mean(axis=1).mean() - 0.5) < 1e-3
+
+
+def test_logits_of_another_batch_are_refused():
+    for shapes in (((2, 3), (1, 3)), ((1, 3), (2, 3)), ((2, 3), (2, 4))):
+        for function in (distillation, distillation_backward):
+            with pytest.raises(ValueError):
+                function(*map(np.zeros, shapes))

@@ -59,9 +59,24 @@ def test_without_flags_the_first_preset_is_meant():
         ("--prune penalty --density 0.3 --gamma 0", {"prune": "penalty", "density": 0.3, "gamma": 0.0}),
         ("--prune penalty --density 0.5", {"prune": "penalty", "density": 0.5, "gamma": 0.0}),
         ("--prune penalty --density 0.5 --gamma 0", {"prune": "penalty", "density": 0.5, "gamma": 0.0}),
+        ("--prune random --density 0.2", {"prune": "random", "density": 0.2}),
+        ("--prune filters", {"prune": "filters"}),
+        ("--prune kernels --density 0.5", {"prune": "kernels", "density": 0.5}),
+        ("--prune n-m --n-m 1:16", {"prune": "n-m", "density": None, "n_m": "1:16"}),
+        ("--prune subbit --subbit 6", {"prune": "subbit", "density": None, "subbit": 6}),
+        ("--prune subbit-topk --subbit 4", {"prune": "subbit-topk", "subbit": 4}),
+        ("--prune subbit-penalty --subbit 4", {"prune": "subbit-penalty", "subbit": 4, "gamma": 0.04}),
+        ("--density-schedule cubic", {"density_schedule": "cubic"}),
+        (
+            "--prune penalty-entropy --init-density 0.25",
+            {"prune": "penalty-entropy", "gamma": 0.04, "init_density": 0.25},
+        ),
         ("--arch resnet18", {"arch": "resnet18", "width": 64}),
         ("--arch resnet18 --width 4", {"arch": "resnet18", "width": 4}),
         ("--arch resnet20", {}),
+        ("--rotate --schedule step --smoothing 0.1", {"rotate": True, "schedule": "step", "smoothing": 0.1}),
+        ("--schedule cosine --smoothing 0 --no-rotate", {}),
+        (f"--teacher {__file__} --temperature 4", {"teacher": __file__, "temperature": 4.0}),
     ],
 )
 def test_a_flag_overrides_the_preset(words, changes):
@@ -91,6 +106,21 @@ def test_what_the_preset_has_for_another_pruning_is_dropped():
         ("--limit-train 7", "--limit-train must be at least --batch-size"),
         ("--preset paper --limit-train 511", "--limit-train must be at least --batch-size"),
         ("--init-density 0.1", "--init-density has no effect with --prune topk"),
+        ("--temperature 2", "--temperature has no effect without --teacher"),
+        (f"--teacher {__file__} --smoothing 0.1", "--smoothing has no effect with --teacher"),
+        ("--teacher nowhere.h5", "--teacher must be the file of a network, and nowhere.h5 is none"),
+        ("--init-density 0.1 --prune subbit-topk --subbit 4", "--init-density has no effect with --prune subbit-topk"),
+        ("--prune n-m --n-m 1:4 --density 0.1", "--density has no effect with --prune n-m"),
+        ("--prune n-m", "--n-m is needed with --prune n-m"),
+        ("--prune subbit", "--subbit is needed with --prune subbit"),
+        ("--subbit 4", "--subbit has no effect with --prune topk"),
+        ("--n-m 1:4", "--n-m has no effect with --prune topk"),
+        ("--prune filters --density-schedule cubic", "--density-schedule has no effect with --prune filters"),
+        ("--prune penalty-entropy", "--prune penalty-entropy needs a start below one half"),
+        ("--prune penalty-entropy --init-density 0.5", "--prune penalty-entropy needs a start below one half"),
+        ("--prune penalty-entropy --init-density 0.2 --density 0.5 --gamma 0", "--density must be below 0.5"),
+        ("--from nowhere.h5", "--from must be the file of a network"),
+        ("--from nowhere.h5 --init-density 0.1", "--init-density has no effect with --from"),
         ("--validation 49999", "--validation and --limit-train together must be at most the 50000 images"),
         ("--data synthetic --limit-train 20000", "together must be at most the 20000 images"),
     ],
@@ -107,6 +137,8 @@ def test_flags_that_contradict_each_other_are_refused(words, message):
         "--width 0", "--width 2.5", "--epochs 0", "--epochs -1", "--epochs many", "--batch-size 1", "--seed -1",
         "--density 0", "--density 1.5", "--density nan", "--density five", "--init-density 0", "--init-density 1",
         "--gamma 1", "--gamma -0.1", "--gamma nan", "--lr 0", "--lr -1", "--lr inf", "--lr nan",
+        "--schedule exponential", "--smoothing 1", "--smoothing -0.1", "--temperature 0", "--temperature inf",
+        "--n-m 4", "--n-m 5:4", "--n-m 0:4", "--subbit 0", "--subbit 9", "--subbit x", "--density-schedule linear",
         "--limit-train 0", "--validation 0", "--validation -5", "--unknown 3", "extra",
     ],
 )  # fmt: skip
@@ -125,7 +157,9 @@ def test_help_explains_every_flag_and_the_papers_pairs(capsys):
     for flag in (
         "--arch", "--width", "--domain", "--prune", "--density", "--gamma", "--init-density", "--preset", "--epochs",
         "--batch-size", "--lr", "--crop", "--flip", "--mixup", "--seed", "--data", "--data-dir", "--data-label",
-        "--limit-train", "--validation", "--out", "--resume", "--quiet",
+        "--limit-train", "--validation", "--out", "--resume", "--quiet", "--density-schedule", "--n-m", "--subbit",
+        "--from", "--rotate", "--schedule", "--smoothing",
+        "--teacher", "--temperature",
     ):  # fmt: skip
         assert f"{flag} " in text or f"{flag}," in text, flag
     for density, gamma in PAPER_GAMMA_CIFAR10.items():
@@ -151,6 +185,14 @@ def test_the_description_of_an_experiment_names_what_matters():
     for word in ("resnet18", "64", "general", "penalty", "0.05", "0.07", "all images", "512"):
         assert word in text
     assert "28 images" in describe(EXPERIMENT) and "gamma" not in describe(EXPERIMENT)
+    assert describe(experiment(schedule="step", smoothing=0.1)).endswith(", step schedule, label smoothing 0.1")
+    assert "taught by a/model.h5 at temperature 2.0" in describe(experiment(teacher="a/model.h5", temperature=2.0))
+
+
+def test_the_description_names_how_the_ones_are_chosen_and_from_where():
+    assert "prune n-m 1:16," in describe(experiment(prune="n-m", density=None, n_m="1:16"))
+    text = describe(experiment(prune="subbit-topk", subbit=5, density_schedule="cubic", start="runs/a/model.h5"))
+    assert "prune subbit-topk 0.1 5 bits, cubic density, from runs/a/model.h5" in text
 
 
 # --------------------------------------------------------------------------------------------------------- resuming
@@ -173,7 +215,7 @@ def test_the_settings_of_a_resumed_run_are_the_checkpoints(finished):
     "words",
     ["--epochs 2", "--seed 1", "--density 0.2", "--prune none", "--gamma 0.1", "--mixup", "--no-crop", "--lr 0.5",
      "--arch resnet18", "--width 3", "--domain bipolar", "--batch-size 4", "--limit-train 20", "--validation 11",
-     "--init-density 0.5"],
+     "--init-density 0.5", "--rotate", "--schedule linear", "--smoothing 0.1", "--teacher x", "--temperature 2"],
 )  # fmt: skip
 def test_a_flag_that_contradicts_the_checkpoint_is_refused(finished, words):
     with pytest.raises(Refused, match="in the checkpoint: leave the flag out"):
@@ -195,6 +237,28 @@ def test_resuming_needs_a_folder_with_a_checkpoint(tmp_path):
         resumed_experiment(parsed("--resume"))
     with pytest.raises(Refused, match="leave --resume out"):
         resumed_experiment(parsed("--resume", "--out", str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["model.h5", "checkpoint.h5"])
+def test_a_run_from_another_network_has_its_builder_width_and_domain(finished, name):
+    words = ("--from", str(finished / name), "--density", "0.05")
+    assert made(*words) == experiment(density=0.05, start=str(finished / name))
+    assert made("--preset", "paper", "--limit-train", "600", *words).arch == "resnet20"
+    assert made(*words, "--arch", "resnet20", "--width", "2") == made(*words)
+    entropy = made("--from", str(finished / name), "--prune", "penalty-entropy")
+    assert (entropy.prune, entropy.init_density) == ("penalty-entropy", None)
+
+
+@pytest.mark.parametrize("words", ["--arch resnet18", "--width 3", "--domain bipolar"])
+def test_a_flag_that_contradicts_the_network_to_start_from_is_refused(finished, words):
+    with pytest.raises(Refused, match=r"model\.h5: leave the flag out"):
+        made("--from", str(finished / "model.h5"), *words.split())
+
+
+def test_a_file_that_is_no_network_is_refused(tmp_path):
+    (tmp_path / "model.h5").write_bytes(b"no network")
+    with pytest.raises(Refused, match="--from must be the file of a network: "):
+        made("--from", str(tmp_path / "model.h5"))
 
 
 # ------------------------------------------------------------------------------------------------------------- data

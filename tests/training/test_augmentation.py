@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from oracles import augmentation as oracle
 
-from bbdg_ref.training import mixup, normalise, random_crop, random_flip
+from bbdg_ref.training import mixup, normalise, random_crop, random_flip, random_rotation
 
 IMAGES = hnp.arrays(np.uint8, st.tuples(*(st.integers(1, n) for n in (4, 3, 5, 6))))
 
@@ -38,10 +38,49 @@ def test_a_flip_is_the_image_or_its_mirror_image(images, seed):
         assert np.array_equal(out, oracle.mirrored(image) if flipped else image)
 
 
+@given(images=IMAGES, degrees=st.sampled_from([0.0, 1.0, 15.0, 60.0, 180.0]), seed=st.integers(0, 999))
+def test_a_rotation_is_by_the_generators_angle_about_the_centre(images, degrees, seed):
+    got = random_rotation(images, degrees=degrees, rng=np.random.default_rng(seed))
+    angles = np.random.default_rng(seed).uniform(-degrees, degrees, len(images))
+    event(f"up to {degrees} degrees")
+    assert got.dtype == np.uint8 and got.shape == images.shape
+    for image, out, angle in zip(images, got, angles, strict=True):
+        assert np.abs(out - oracle.rotated(image, angle)).max() <= 0.5 + 1e-6  # rounded to the nearest
+        if degrees == 0:
+            assert np.array_equal(out, image)
+
+
+def test_a_positive_angle_is_counterclockwise():
+    image = np.zeros((1, 1, 5, 5), np.uint8)
+    image[0, 0, 2, 4] = 200  # to the right of the centre
+
+    class Quarter:
+        def uniform(self, low, high, size):
+            return np.full(size, 90.0)
+
+    turned = random_rotation(image, degrees=90, rng=Quarter())
+    assert np.argwhere(turned).tolist() == [[0, 0, 0, 2]] and turned.max() == 200  # above it
+
+
+def test_angles_are_spread_evenly_over_both_directions():
+    image = np.zeros((4000, 1, 3, 41), np.uint8)
+    image[:, :, 1] = 200  # a horizontal line: how much of its end is left tells the angle, a row up or down its sign
+    out = random_rotation(image, degrees=4, rng=np.random.default_rng(0)).astype(int)
+    up = out[:, 0, 0, 20:].sum(axis=1) > out[:, 0, 2, 20:].sum(axis=1)
+    assert abs(up.mean() - 0.5) < 6 * 0.5 / np.sqrt(4000)
+    # at the 10th pixel from the centre the line leaves the row by 10 sin(angle)
+    left = out[:, 0, 1, 30]
+    assert abs((left < 200 * (1 - 10 * np.sin(np.radians(2)))).mean() - 0.5) < 6 * 0.5 / np.sqrt(4000)
+
+
 @given(images=IMAGES, seed=st.integers(0, 999))
 def test_augmentation_draws_the_same_from_the_same_generator_and_changes_no_input(images, seed):
     before = images.copy()
-    for augment in (lambda rng: random_crop(images, padding=2, rng=rng), lambda rng: random_flip(images, rng=rng)):
+    for augment in (
+        lambda rng: random_crop(images, padding=2, rng=rng),
+        lambda rng: random_flip(images, rng=rng),
+        lambda rng: random_rotation(images, degrees=15, rng=rng),
+    ):
         first, second = np.random.default_rng(seed), np.random.default_rng(seed)
         assert np.array_equal(augment(first), augment(second))
         assert first.bit_generator.state == second.bit_generator.state

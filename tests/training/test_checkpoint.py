@@ -32,6 +32,15 @@ def test_a_checkpoint_before_the_first_step(tmp_path):
     assert save(tmp_path / "y.h5", second) == wanted
 
 
+@pytest.mark.parametrize(
+    "variant",
+    [{"schedule": "linear"}, {"schedule": "step", "smoothing": 0.1}, {"schedule": "constant", "rotate": True}],
+)
+@pytest.mark.parametrize("steps", [2, 4])
+def test_training_with_another_recipe_resumes_to_the_same_bytes(tmp_path, variant, steps):
+    check_resume(Trainer, save, restore, tmp_path, steps, **variant)
+
+
 def full(path, subject: Trainer):
     state = {name: array.copy() for name, array in subject.network.state().items()}
     log = [{"epoch": 1, "note": "α", "loss": 0.1 + 0.2}]
@@ -113,6 +122,17 @@ def test_an_unchanged_checkpoint_is_taken(load_changed):
     load_changed().restore(trainer(seed=5))
 
 
+LATER = {"rotate": False, "schedule": "cosine", "smoothing": 0.0, "teacher": None, "temperature": 1.0}
+
+
+def test_a_checkpoint_of_before_the_later_settings_is_taken_with_what_was_the_rule(load_changed, stopped):
+    earlier = {name: value for name, value in stopped.header["experiment"].items() if name not in LATER}
+    got = load_changed({"experiment": earlier})
+    assert got.experiment == stopped.header["experiment"] == earlier | LATER | got.experiment
+    assert LATER.items() <= got.experiment.items()
+    got.restore(trainer(seed=5))
+
+
 PROGRESS = {"epoch": 1, "batch": 2, "loss": 1.0, "penalty": 0.0, "correct": 1.0}
 NETWORK = {"network": "resnet20", "arguments": {"domain": "general", "width": 2, "classes": 3}}
 SETTINGS = settings(trainer())
@@ -151,7 +171,7 @@ SETTINGS = settings(trainer())
         ({"experiment": None}, {}),
         ({"experiment": [1]}, {}),
         ({"experiment": {}}, {}),
-        ({"experiment": {k: v for k, v in SETTINGS.items() if k != "validation"}}, {}),
+        ({"experiment": {k: v for k, v in SETTINGS.items() if k != "seed"}}, {}),
         ({"experiment": SETTINGS | {"more": 1}}, {}),
         ({"experiment": SETTINGS | {"arch": "resnet1001"}}, {}),
         ({"experiment": SETTINGS | {"arch": []}}, {}),

@@ -1,13 +1,16 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from training_runs import EXACT, act_at, contents, dataset, experiment, log
 
 from bbdg_ref import nn
+from bbdg_ref.pruning import STRATEGIES
 from bbdg_ref.training import Interrupted, Trainer, evaluate, run
 from bbdg_ref.training import experiment as module
 from bbdg_ref.training.experiment import fingerprint
@@ -88,6 +91,51 @@ def test_a_run_can_be_interrupted_at_every_step(straight, tmp_path):
                 run(experiment(), dataset(), tmp_path, resume=attempt > 0, bar=False)
         run(experiment(), dataset(), tmp_path, resume=True, bar=False)
     assert contents(tmp_path) == contents(straight[0])
+
+
+@pytest.fixture(scope="module")
+def taught(straight, tmp_path_factory):
+    """The folder of a run with a teacher, and its experiment."""
+    folder = tmp_path_factory.mktemp("taught")
+    settings = experiment(
+        teacher=str(straight[0] / "model.h5"), temperature=2.0, schedule="linear", rotate=True, mixup=True
+    )
+    run(settings, dataset(), folder, bar=False)
+    return folder, settings
+
+
+def test_a_run_with_a_teacher_goes_on_to_the_same_bytes(straight, taught, tmp_path):
+    folder, settings = taught
+    with pytest.MonkeyPatch.context() as patch:
+        act_at(patch, 4, lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(Interrupted):
+            run(settings, dataset(), tmp_path, bar=False)
+    run(settings, dataset(), tmp_path, resume=True, bar=False)
+    assert contents(tmp_path) == contents(folder)
+    assert log(folder)[0]["learning_rate"] == 5e-3  # linear, after 3 of 6 steps
+    # the loss is the divergence from the teacher, not the cross-entropy with the labels
+    assert log(folder)[0]["train_loss"] != log(straight[0])[0]["train_loss"]
+
+
+def test_a_run_with_a_teacher_goes_on_with_that_teacher_only(taught, tmp_path):
+    folder, settings = taught
+    path, out = tmp_path / "teacher.h5", tmp_path / "out"
+    shutil.copy(settings.teacher, path)
+    settings = replace(settings, teacher=str(path), epochs=1)
+    run(settings, dataset(), out, bar=False)
+    run(settings, dataset(), out, resume=True, bar=False)
+    shutil.copy(folder / "model.h5", path)
+    with pytest.raises(ValueError, match=r"run: dataset must be .* or another teacher"):
+        run(settings, dataset(), out, resume=True, bar=False)
+
+
+def test_a_teacher_of_other_classes_is_refused(tmp_path):
+    network = nn.resnet20(width=2, classes=4, domain="general", rng=np.random.default_rng(0))
+    nn.save_network(tmp_path / "four.h5", network)
+    with pytest.raises(ValueError, match=r"run: teacher must be a network of 3 classes.*got one of 4 in .*four\.h5"):
+        run(experiment(teacher=str(tmp_path / "four.h5")), dataset(), tmp_path / "out", bar=False)
+    with pytest.raises(FileNotFoundError):
+        run(experiment(teacher=str(tmp_path / "none.h5")), dataset(), tmp_path / "out", bar=False)
 
 
 def test_a_run_that_dies_goes_on_from_the_last_epoch(straight, tmp_path):
@@ -234,3 +282,41 @@ def test_every_domain_runs_to_its_end(tmp_path, domain):
     results = run(settings, dataset(), tmp_path, bar=False)
     assert len(results.layers) == 16 and log(tmp_path)[0]["penalty"] > 0
     assert nn.load_network(tmp_path / "model.h5").arguments["domain"] == domain
+
+
+#: What a strategy needs besides the density, and what becomes of it in two epochs.
+SETTINGS = {"gamma": 0.2, "n_m": "1:4", "subbit": 4}
+
+
+def strategy_experiment(name, **changes):
+    takes = STRATEGIES[name].takes
+    given = {"density": 0.1 if "density" in takes else None, "prune": name}
+    given |= {setting: value for setting, value in SETTINGS.items() if setting in takes}
+    return experiment(**given | changes)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_trains(name, tmp_path):
+    start = {"init_density": 0.3} if name == "penalty-entropy" else {}
+    settings = strategy_experiment(name, epochs=1, batch_size=14, **start)
+    results = run(settings, dataset(), tmp_path, bar=False)
+    (line,) = log(tmp_path)
+    assert np.isfinite(line["train_loss"]) and (line["penalty"] > 0) == ("gamma" in STRATEGIES[name].takes)
+    assert 0 < results.density < 1
+    if STRATEGIES[name].scheduled:
+        assert results.density == pytest.approx(0.1, abs=0.03)  # layers of 36 weights have 3.6 ones
+    assert nn.load_network(tmp_path / "model.h5").binary_layers()
+
+
+@pytest.mark.parametrize("name", ["subbit-topk", "random"])
+def test_a_strategy_with_a_schedule_goes_on_to_the_same_bytes(name, tmp_path):
+    settings = strategy_experiment(name, density_schedule="cubic")
+    run(settings, dataset(), tmp_path / "straight", bar=False)
+    with pytest.MonkeyPatch.context() as patch:
+        act_at(patch, 2, lambda: os.kill(os.getpid(), signal.SIGINT))  # the density is still falling
+        with pytest.raises(Interrupted):
+            run(settings, dataset(), tmp_path / "resumed", bar=False)
+    run(settings, dataset(), tmp_path / "resumed", resume=True, bar=False)
+    assert contents(tmp_path / "resumed") == contents(tmp_path / "straight")
+    densities = [line["density"] for line in log(tmp_path / "straight")]
+    assert densities == pytest.approx([0.1, 0.1], abs=0.03)  # it has arrived after half of the steps

@@ -7,7 +7,9 @@ from training_checks import (
     check_density_is_met,
     check_evaluate,
     check_order,
+    check_smoothing,
     check_step,
+    check_teacher,
     images,
     recipe,
     run_epochs,
@@ -17,7 +19,7 @@ from training_checks import (
 from bbdg_ref import nn, ops
 from bbdg_ref.kernels.compiled import jit_is_on
 from bbdg_ref.pruning import TopK
-from bbdg_ref.training import Images, Trainer, evaluate
+from bbdg_ref.training import SCHEDULES, Images, Trainer, evaluate, mixup, normalise, random_rotation
 
 
 @pytest.mark.parametrize("domain", ["general", "symmetric"])
@@ -98,6 +100,58 @@ def test_the_rate_falls_along_a_cosine_over_all_steps():
     subject, rates = trainer(epochs=2), []
     run_epochs(subject, lambda: rates.append(subject.learning_rate()))
     assert np.allclose(rates, [1e-2 * np.cos(np.pi * step / 12) ** 2 for step in range(1, 7)], rtol=1e-12, atol=1e-18)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "step", "constant"])
+def test_the_rate_goes_along_the_schedule_that_was_asked_for(schedule):
+    subject, rates = trainer(epochs=2, schedule=schedule), []
+    run_epochs(subject, lambda: rates.append(subject.learning_rate()))
+    assert rates == [SCHEDULES[schedule](step, 6, 1e-2) for step in range(1, 7)]
+
+
+def test_labels_are_smoothed_for_the_loss_and_not_for_the_count_of_right_answers():
+    check_smoothing(Trainer)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_with_a_teacher_the_loss_is_distillation_of_the_images_that_the_network_sees(temperature):
+    check_teacher(Trainer, temperature)
+
+
+def test_a_teacher_of_other_classes_is_refused():
+    subject = trainer()
+    subject.teacher = lambda x: np.zeros((len(x), 4), np.float32)
+    with pytest.raises(ValueError, match="shape"):
+        subject.train_batch(np.arange(8))
+
+
+def test_a_network_learns_from_a_teacher_without_labels():
+    """Labels are shuffled, so that what is learned about them can only come from the teacher."""
+    data = images(96, seed=2)
+    bright = data.images.mean(axis=(2, 3)).argmax(axis=1)  # the true class
+    wrong = Images(data.images, np.roll(data.labels, 1), data.classes, data.mean, data.std)
+
+    def teach(x):
+        return (20 * (x.mean(axis=(2, 3)) - x.mean(axis=(1, 2, 3))[:, None])).astype(np.float32)
+
+    assert (teach(normalise(data.images, data.mean, data.std)).argmax(axis=1) == bright).all()
+    plain = recipe(epochs=14, batch_size=16, learning_rate=2e-2, mixup=False, crop=False)
+    network = small(width=4)
+    subject = Trainer(network, STRATEGIES["topk"], plain, wrong, np.random.default_rng(0), teach)
+    run_epochs(subject)
+    assert evaluate(network, images(60, seed=3)).accuracy > 0.5
+
+
+def test_images_are_rotated_after_crop_and_flip_and_before_mixup():
+    subject = trainer(rotate=True, crop=False, flip=False)
+    indices, rng = np.arange(8), np.random.default_rng(0)
+    x, targets = subject._batch(indices)
+    turned = random_rotation(subject.data.images[indices], degrees=15, rng=rng)
+    assert not np.array_equal(turned, subject.data.images[indices])
+    hard = ops.one_hot(subject.data.labels[indices], 3)
+    mixed = mixup(normalise(turned, subject.data.mean, subject.data.std), hard, rng=rng)
+    assert np.array_equal(x, mixed.images) and np.array_equal(targets, mixed.targets)
+    assert subject.rng.bit_generator.state == rng.bit_generator.state
 
 
 def test_the_counters_are_sums_over_the_epochs_batches():

@@ -67,6 +67,20 @@ def test_the_table_says_which_pruning_was_used(changes, wanted):
     assert wanted in format_table(results(**changes), 0.0)
 
 
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({}, ["cosine; cross-entropy\n", "crop, flip\n"]),  # of a version without these settings
+        ({"schedule": "step", "smoothing": 0.1, "teacher": None}, ["step; cross-entropy, label smoothing 0.1\n"]),
+        ({"teacher": "x/model.h5", "temperature": 4.0}, ["cosine; distillation from x/model.h5, temperature 4.0\n"]),
+        ({"rotate": True}, ["crop, flip, rotate\n"]),
+    ],
+)
+def test_the_table_says_what_was_learned_and_how(changes, wanted):
+    text = format_table(results(**changes), 0.0)
+    assert all(words in text for words in wanted)
+
+
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_layer_results_are_the_layers_own(domain):
     network = small(domain=domain)

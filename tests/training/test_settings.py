@@ -3,7 +3,22 @@ import dataclasses
 import pytest
 from training_runs import experiment
 
-from bbdg_ref.pruning import DensityPenalty, GlobalTopK, SignOfLatent, TopK
+from bbdg_ref.pruning import (
+    STRATEGIES,
+    Cubic,
+    DensityPenalty,
+    EntropyPenalty,
+    Filters,
+    GlobalTopK,
+    Kernels,
+    NofM,
+    RandomBits,
+    SignOfLatent,
+    SubBit,
+    TopK,
+    Within,
+    WithPenalty,
+)
 from bbdg_ref.training import Recipe
 
 
@@ -14,10 +29,37 @@ from bbdg_ref.training import Recipe
         ({"prune": "topk", "density": 0.02}, TopK(0.02)),
         ({"prune": "topk-global", "density": 1}, GlobalTopK(1)),
         ({"prune": "penalty", "density": 0.05, "gamma": 0.07}, DensityPenalty(0.05, 0.07)),
+        ({"prune": "penalty-entropy", "density": 0.05, "gamma": 0.07}, EntropyPenalty(0.05, 0.07)),
+        ({"prune": "random", "density": 0.05, "seed": 3}, RandomBits(0.05, 3)),
+        ({"prune": "filters", "density": 0.05}, Within(Filters(0.1), TopK(0.05))),
+        ({"prune": "kernels", "density": 0.75}, Within(Kernels(1.0), TopK(0.75))),
+        ({"prune": "n-m", "density": None, "n_m": "1:16"}, NofM(1, 16)),
+        ({"prune": "subbit", "density": None, "subbit": 5}, SubBit(5)),
+        ({"prune": "subbit-topk", "density": 0.05, "subbit": 5}, SubBit(5, 0.05)),
+        (
+            {"prune": "subbit-penalty", "density": 0.05, "gamma": 0.07, "subbit": 4},
+            WithPenalty(SubBit(4), DensityPenalty(0.05, 0.07)),
+        ),
     ],
 )
 def test_the_pruning_strategy_is_the_one_named(changes, strategy):
     assert experiment(**changes).pruning() == strategy
+
+
+@pytest.mark.parametrize("name", [name for name, strategy in STRATEGIES.items() if strategy.scheduled])
+def test_a_cubic_schedule_ends_after_half_of_the_steps(name):
+    subbit = 4 if "subbit" in STRATEGIES[name].takes else None
+    settings = experiment(prune=name, density=0.05, subbit=subbit, density_schedule="cubic")
+    assert settings.pruning(steps=200).density == Cubic(0.5, 0.05, 0, 100)
+    assert dataclasses.replace(settings, density=0.75).pruning(steps=1).density == Cubic(0.75, 0.75, 0, 1)
+    with pytest.raises(ValueError, match="steps must be given with the cubic schedule"):
+        settings.pruning()
+
+
+def test_settings_that_older_files_lack_have_the_values_that_were_the_rule():
+    settings = experiment(prune="topk-global")
+    assert (settings.density_schedule, settings.n_m, settings.subbit, settings.start) == ("constant", None, None, None)
+    assert settings.pruning() == GlobalTopK(0.1)
 
 
 def test_the_recipe_is_the_part_for_the_loop():
@@ -25,6 +67,10 @@ def test_the_recipe_is_the_part_for_the_loop():
     recipe = settings.recipe()
     assert recipe == Recipe(epochs=7, batch_size=8, learning_rate=1e-2, crop=True, flip=True, mixup=True)
     assert dataclasses.asdict(recipe).items() <= dataclasses.asdict(settings).items()
+    variant = {"rotate": True, "schedule": "linear", "teacher": "model.h5", "temperature": 4.0}
+    recipe = experiment(**variant).recipe()
+    assert (recipe.rotate, recipe.schedule, recipe.temperature, recipe.smoothing) == (True, "linear", 4.0, 0.0)
+    assert experiment(smoothing=0.1).recipe().smoothing == 0.1
 
 
 PENALTY = {"prune": "penalty", "density": 0.1, "gamma": 0.2}
@@ -33,14 +79,24 @@ PENALTY = {"prune": "penalty", "density": 0.1, "gamma": 0.2}
 @pytest.mark.parametrize(
     "changes",
     [
-        {"arch": "resnet1001"}, {"arch": []}, {"arch": None}, {"domain": "ternary"}, {"prune": "random"},
+        {"arch": "resnet1001"}, {"arch": []}, {"arch": None}, {"domain": "ternary"}, {"prune": "magnitude"},
         {"prune": "none"}, {"density": None}, {"density": 0}, {"density": 1.1}, {"density": "0.1"}, {"gamma": 0.1},
         {"prune": "topk-global", "density": None}, {"prune": "topk-global", "gamma": 0.1},
         PENALTY | {"gamma": None}, PENALTY | {"density": None}, PENALTY | {"density": 1}, PENALTY | {"gamma": 1},
+        {"prune": "penalty-entropy", "density": 0.1}, {"prune": "subbit", "subbit": 4}, {"subbit": 4}, {"n_m": "1:4"},
+        {"prune": "subbit", "density": None}, {"prune": "subbit", "density": None, "subbit": 9},
+        {"prune": "subbit", "density": None, "subbit": "4"}, {"prune": "n-m", "density": None},
+        {"prune": "n-m", "density": None, "n_m": 4}, {"density_schedule": "linear"},
+        PENALTY | {"density_schedule": "cubic"}, {"prune": "filters", "density_schedule": "cubic"},
+        {"start": ""}, {"start": 3}, {"start": "model.h5", "init_density": 0.1},
         {"prune": "none", "density": None, "gamma": 0.1}, {"init_density": 0}, {"init_density": "x"},
         {"epochs": 0}, {"epochs": 1.0}, {"epochs": True}, {"batch_size": 1}, {"width": 0}, {"validation": 0},
         {"limit_train": 0}, {"seed": -1}, {"seed": None}, {"learning_rate": 0}, {"learning_rate": -0.1},
         {"learning_rate": float("nan")}, {"learning_rate": None}, {"crop": 1}, {"flip": None}, {"mixup": "no"},
+        {"rotate": 15}, {"schedule": "exponential"}, {"schedule": None}, {"smoothing": 1}, {"smoothing": -0.1},
+        {"smoothing": None}, {"teacher": 1}, {"teacher": ""}, {"temperature": 2.0},
+        {"teacher": "model.h5", "temperature": 0}, {"teacher": "model.h5", "temperature": None},
+        {"teacher": "model.h5", "smoothing": 0.1},
     ],
 )  # fmt: skip
 def test_what_is_no_experiment_is_refused(changes):
@@ -59,3 +115,16 @@ def test_what_is_at_the_edge_is_an_experiment(changes):
     settings = experiment(**changes)
     assert dataclasses.asdict(settings).items() >= changes.items()
     settings.pruning()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prune": "n-m", "density": None, "n_m": "4"}, "NofM: text must be"),
+        ({"prune": "n-m", "density": None, "n_m": "5:4"}, "NofM: n must be"),
+        ({"prune": "penalty-entropy", "density": 0.5, "gamma": 0.1}, "EntropyPenalty: limit must be below 1/2"),
+    ],
+)
+def test_what_the_strategy_refuses_is_no_experiment(changes, message):
+    with pytest.raises(ValueError, match=message):
+        experiment(**changes)

@@ -18,6 +18,7 @@ from . import (
     projection,
     pruning,
     restricted,
+    strategies,
     weighted,
     weights,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "restricted",
     "weighted",
     "pruning",
+    "strategies",
     "estimators",
     "weights",
     "convolution",

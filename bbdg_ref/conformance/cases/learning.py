@@ -25,7 +25,7 @@ def _entropy(logits: Floats, targets: Floats) -> Expected:
     # Every term is off by the rounding of the logarithm, of the sum of exponentials and of the differences; then as
     # many additions as there are terms.
     steps = 2 * (logits.shape[1] + 8) + logits.size
-    top = float(np.abs(logits - logits.max(axis=1, keepdims=True)).max()) + float(np.log(logits.shape[1]))
+    top = _range(logits) + float(np.log(logits.shape[1]))
     expected = {"loss": spec.cross_entropy(logits, targets)}
     return Expected({"logits": logits, "targets": targets}, expected, {"loss": of_scale(steps, top)})
 
@@ -36,6 +36,26 @@ def _entropy_backward(logits: Floats, targets: Floats) -> Expected:
     bound = of_scale(2 * (logits.shape[1] + 8), 1 / len(logits))
     dlogits = spec.cross_entropy_backward(logits, targets)
     return Expected({"logits": logits, "targets": targets}, {"dlogits": dlogits}, {"dlogits": bound})
+
+
+def _distilled(logits: Floats, teacher: Floats, temperature: float) -> Expected:
+    # As for the cross-entropy; a term p (log p - log q) has the errors of both logarithms, of p and of three products.
+    steps = 4 * (logits.shape[1] + 8) + logits.size
+    top = sum(_range(z) / temperature + float(np.log(z.shape[1])) for z in (logits, teacher))
+    expected = {"loss": spec.distillation(logits, teacher, temperature)}
+    inputs = {"logits": logits, "teacher_logits": teacher, "temperature": temperature}
+    return Expected(inputs, expected, {"loss": of_scale(steps, temperature**2 * top)})
+
+
+def _distilled_backward(logits: Floats, teacher: Floats, temperature: float) -> Expected:
+    bound = of_scale(4 * (logits.shape[1] + 8), temperature / len(logits))
+    dlogits = spec.distillation_backward(logits, teacher, temperature)
+    inputs = {"logits": logits, "teacher_logits": teacher, "temperature": temperature}
+    return Expected(inputs, {"dlogits": dlogits}, {"dlogits": bound})
+
+
+def _range(logits: Floats) -> float:
+    return float(np.abs(logits - logits.max(axis=1, keepdims=True)).max())
 
 
 def _mixup(first: Floats, second: Floats, lam: float, bound: Bound | None = None) -> Expected:
@@ -128,6 +148,63 @@ def cross_entropy_backward_float32() -> Expected:
 def cross_entropy_backward_float64() -> Expected:
     """Five classes, hard targets, float64."""
     return _entropy_backward(2 * bell(283, (4, 5), np.float64), _one_hot([0, 4, 2, 2], 5))
+
+
+@case("distillation", "divergence_direction")
+def distillation_of_itself() -> Expected:
+    """Logits and teacher's logits a constant apart: the distributions are the same, and the loss is 0."""
+    logits = np.array([[1.0, -2.0, 0.5], [0.0, 3.0, -1.0]])
+    return _distilled(logits, logits + 4, 1.0)
+
+
+@case("distillation", "divergence_direction", "batch_mean")
+def distillation_quarters() -> Expected:
+    """Teacher 3/4 and 1/4, network 1/2 and 1/2, in two images of three: (3/4 log 3 - log 2) 2/3."""
+    even, sure = [0.0, 0.0], [float(np.log(3.0)), 0.0]
+    return _distilled(np.array([even, even, sure]), np.array([sure, sure, sure]), 1.0)
+
+
+@case("distillation", "temperature")
+def distillation_temperature() -> Expected:
+    """T = 4: both distributions are flattened, and the loss is multiplied by 16."""
+    return _distilled(2 * bell(341, (3, 5), np.float64), 3 * bell(342, (3, 5), np.float64), 4.0)
+
+
+@case("distillation", "softmax_overflow", "log_of_zero")
+def distillation_large_logits() -> Expected:
+    """Logits of 10000 and -10000: 0 where they agree, 20000 where they do not."""
+    return _distilled(np.array([[1e4, -1e4], [1e4, -1e4]]), np.array([[1e4, -1e4], [-1e4, 1e4]]), 1.0)
+
+
+@case("distillation", "generic")
+def distillation_ten_classes() -> Expected:
+    """Ten classes, T = 1.5."""
+    return _distilled(3 * bell(343, (6, 10), np.float64), 3 * bell(344, (6, 10), np.float64), 1.5)
+
+
+@case("distillation_backward", "temperature", "batch_mean")
+def distillation_backward_temperature() -> Expected:
+    """T = 2, equal logits against a teacher that is sure, two images: 2 (1/2 - 1)/2 and 2 (1/2 - 0)/2."""
+    return _distilled_backward(np.zeros((2, 2), np.float32), np.array([[1e4, 0], [0, 1e4]], np.float32), 2.0)
+
+
+@case("distillation_backward", "temperature", "generic")
+def distillation_backward_float32() -> Expected:
+    """Ten classes, T = 4, float32."""
+    return _distilled_backward(3 * bell(345, (3, 10)), 3 * bell(346, (3, 10)), 4.0)
+
+
+@case("distillation_backward", "softmax_overflow")
+def distillation_backward_large_logits() -> Expected:
+    """Logits of 10000 and -10000: the gradient is 0, or plus and minus a half."""
+    teacher = np.array([[1e4, -1e4], [-1e4, 1e4]], np.float32)
+    return _distilled_backward(np.array([[1e4, -1e4], [1e4, -1e4]], np.float32), teacher, 1.0)
+
+
+@case("distillation_backward", "divergence_direction", "generic")
+def distillation_backward_float64() -> Expected:
+    """Five classes, T = 1, float64: softmax(logits) - softmax(teacher_logits), whatever the teacher's entropy."""
+    return _distilled_backward(2 * bell(347, (4, 5), np.float64), bell(348, (4, 5), np.float64), 1.0)
 
 
 def _steps(

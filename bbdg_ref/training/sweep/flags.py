@@ -8,6 +8,7 @@ from typing import Any
 
 from ...nn import DOMAINS, NETWORKS
 from ..arguments import (
+    WIDTHS,
     Refused,
     Task,
     a_count,
@@ -62,7 +63,7 @@ def make_parser(task: Task, gamma: Mapping[str, float]) -> argparse.ArgumentPars
     _add_grid(parser.add_argument_group("grid"), gamma)
     group = parser.add_argument_group("what all runs have in common")
     group.add_argument("--arch", choices=list(NETWORKS), help="which network")
-    group.add_argument("--width", type=a_count, help="channels of the first stage; published: resnet20 16, resnet18 64")
+    group.add_argument("--width", type=a_count, help=WIDTHS)
     add_training_flags(group)
     add_data_flags(parser.add_argument_group("data (read by every run itself, not sent to it)"), task.data)
     _add_running(parser.add_argument_group("running"))

@@ -110,6 +110,7 @@ def read_finished(path: Path) -> Finished:
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
         run = Run(Experiment(**result["experiment"]))
+        result["experiment"] = dataclasses.asdict(run.experiment)  # files of earlier versions lack the later settings
         _check(result)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(

@@ -67,6 +67,38 @@ Array *cross_entropy_backward(const Array *logits, const Array *targets) {
     return dlogits;
 }
 
+/* log softmax(logits / temperature) */
+static Array *tempered(const Array *logits, double temperature) {
+    Array *scaled = new_like(logits);
+    for (int64_t i = 0; i < logits->size; i++) {
+        scaled->f[i] = logits->f[i] / temperature;
+    }
+    return log_softmax(scaled);
+}
+
+/* temperature^2 times the mean over the batch of sum p (log p - log q), with p the teacher's distribution and q that
+   of the logits, both tempered */
+double distillation(const Array *logits, const Array *teacher_logits, double temperature) {
+    need_shapes(logits, teacher_logits);
+    const Array *student = tempered(logits, temperature), *teacher = tempered(teacher_logits, temperature);
+    double sum = 0;
+    for (int64_t i = 0; i < student->size; i++) {
+        sum += exp(teacher->f[i]) * (teacher->f[i] - student->f[i]);
+    }
+    return temperature * temperature * sum / (double)logits->shape[0];
+}
+
+/* dlogits = temperature (q - p) / batch */
+Array *distillation_backward(const Array *logits, const Array *teacher_logits, double temperature) {
+    need_shapes(logits, teacher_logits);
+    Array *dlogits = tempered(logits, temperature);
+    const Array *teacher = tempered(teacher_logits, temperature);
+    for (int64_t i = 0; i < dlogits->size; i++) {
+        dlogits->f[i] = temperature * (exp(dlogits->f[i]) - exp(teacher->f[i])) / (double)logits->shape[0];
+    }
+    return dlogits;
+}
+
 /* For t = 1, 2, ...: m = beta1 m + (1 - beta1) grad, v = beta2 v + (1 - beta2) grad^2,
    value -= learning_rate / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps) */
 Adam adam_steps(const Array *value, const Array *grads, AdamSettings a) {

@@ -28,6 +28,16 @@ typedef struct { double value, multiplier, excess, push; } DensityPenalty;
 DensityPenalty density_penalty(int64_t ones, int64_t total, double limit, double gamma, double loss, double dead_zone,
                                double slope);
 
+/* pruning.c: choices in groups, blocks and patterns, and the push of the entropy's bound */
+Selection select_n_m(const Array *latent, int64_t n, int64_t m);
+Selection select_kernels(const Array *latent, int64_t k);
+Selection select_filters(const Array *latent, int64_t k);
+Array *pattern_bits(const Array *patterns);
+Array *frequent_patterns(const Array *bits, int64_t count);
+Array *nearest_pattern(const Array *latent, const Array *patterns, double threshold);
+Array *learned_patterns(const Array *latent, const Array *patterns, double threshold);
+double entropy_factor(double density, double limit);
+
 /* convolution.c: and the linear layer */
 int64_t output_size(int64_t input, int64_t kernel, int64_t stride, int64_t padding);
 Array *conv2d(const Array *x, const Array *weight, Geometry g);
@@ -69,6 +79,8 @@ Array *mixup_targets(const Array *first, const Array *second, double lam);
 Array *smooth_targets(const Array *targets, double epsilon);
 double cross_entropy(const Array *logits, const Array *targets);
 Array *cross_entropy_backward(const Array *logits, const Array *targets);
+double distillation(const Array *logits, const Array *teacher_logits, double temperature);
+Array *distillation_backward(const Array *logits, const Array *teacher_logits, double temperature);
 typedef struct { double learning_rate, beta1, beta2, eps; } AdamSettings;
 typedef struct { Array *value, *first_moment, *second_moment; } Adam;
 Adam adam_steps(const Array *value, const Array *grads, AdamSettings settings);

@@ -58,10 +58,45 @@ static void closed_form_weights_backward_stage(Call *c) {
     give(c, "dlatent", found.dlatent);
 }
 
-static void select_top_k_stage(Call *c) {
-    Selection found = select_top_k(floats(c, "latent"), integer(c, "k"));
+static void give_selection(Call *c, Selection found) {
     give(c, "bits", found.bits);
     give_float(c, "threshold", found.threshold);
+}
+
+static void select_top_k_stage(Call *c) {
+    give_selection(c, select_top_k(floats(c, "latent"), integer(c, "k")));
+}
+
+static void select_n_m_stage(Call *c) {
+    give_selection(c, select_n_m(floats(c, "latent"), integer(c, "n"), integer(c, "m")));
+}
+
+static void select_kernels_stage(Call *c) {
+    give_selection(c, select_kernels(floats(c, "latent"), integer(c, "k")));
+}
+
+static void select_filters_stage(Call *c) {
+    give_selection(c, select_filters(floats(c, "latent"), integer(c, "k")));
+}
+
+static void pattern_bits_stage(Call *c) {
+    give(c, "bits", pattern_bits(ints(c, "patterns")));
+}
+
+static void frequent_patterns_stage(Call *c) {
+    give(c, "patterns", frequent_patterns(bits(c, "bits"), integer(c, "count")));
+}
+
+static void nearest_pattern_stage(Call *c) {
+    give(c, "which", nearest_pattern(floats(c, "latent"), ints(c, "patterns"), number(c, "threshold")));
+}
+
+static void learned_patterns_stage(Call *c) {
+    give(c, "learned", learned_patterns(floats(c, "latent"), ints(c, "patterns"), number(c, "threshold")));
+}
+
+static void entropy_factor_stage(Call *c) {
+    give_float(c, "factor", entropy_factor(number(c, "density"), number(c, "limit")));
 }
 
 static void density_penalty_stage(Call *c) {
@@ -91,6 +126,16 @@ static void cross_entropy_backward_stage(Call *c) {
     give(c, "dlogits", cross_entropy_backward(floats(c, "logits"), floats(c, "targets")));
 }
 
+static void distillation_stage(Call *c) {
+    double loss = distillation(floats(c, "logits"), floats(c, "teacher_logits"), number(c, "temperature"));
+    give_float(c, "loss", loss);
+}
+
+static void distillation_backward_stage(Call *c) {
+    const Array *teacher = floats(c, "teacher_logits");
+    give(c, "dlogits", distillation_backward(floats(c, "logits"), teacher, number(c, "temperature")));
+}
+
 static void adam_steps_stage(Call *c) {
     AdamSettings settings = {number(c, "learning_rate"), number(c, "beta1"), number(c, "beta2"), number(c, "eps")};
     Adam found = adam_steps(floats(c, "value"), floats(c, "grads"), settings);
@@ -113,11 +158,21 @@ const Stage training_stages[] = {
     {"closed_form_weights", closed_form_weights_stage},
     {"closed_form_weights_backward", closed_form_weights_backward_stage},
     {"select_top_k", select_top_k_stage},
+    {"select_n_m", select_n_m_stage},
+    {"select_kernels", select_kernels_stage},
+    {"select_filters", select_filters_stage},
+    {"pattern_bits", pattern_bits_stage},
+    {"frequent_patterns", frequent_patterns_stage},
+    {"nearest_pattern", nearest_pattern_stage},
+    {"learned_patterns", learned_patterns_stage},
+    {"entropy_factor", entropy_factor_stage},
     {"density_penalty", density_penalty_stage},
     {"mixup_targets", mixup_targets_stage},
     {"smooth_targets", smooth_targets_stage},
     {"cross_entropy", cross_entropy_stage},
     {"cross_entropy_backward", cross_entropy_backward_stage},
+    {"distillation", distillation_stage},
+    {"distillation_backward", distillation_backward_stage},
     {"adam_steps", adam_steps_stage},
     {NULL, NULL},
 };

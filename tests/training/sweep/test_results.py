@@ -22,6 +22,16 @@ def test_what_is_written_is_read_back(tmp_path):
     assert back.run == RUN and back.result == finished(RUN).result
 
 
+def test_a_result_of_before_the_later_settings_is_taken_with_what_was_the_rule(tmp_path):
+    path = write(tmp_path)
+    held = json.loads(path.read_text())
+    for name in ("rotate", "schedule", "smoothing", "teacher", "temperature"):
+        del held["experiment"][name]
+    path.write_text(json.dumps(held))
+    back = read_finished(path)
+    assert back.run == RUN and back.result == finished(RUN).result
+
+
 def test_a_result_is_kept_once(tmp_path):
     path = write(tmp_path)
     before = path.read_bytes()

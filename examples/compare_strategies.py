@@ -1,0 +1,239 @@
+"""Train ResNet-20 by every pruning strategy at one budget; make a page of what each reaches and what it costs.
+
+python examples/compare_strategies.py --list
+python examples/compare_strategies.py --data-dir DIR --data-label "CIFAR-10 (JPEG)"
+python examples/compare_strategies.py --measure
+python examples/compare_strategies.py --report
+
+Each run is one of examples/train_cifar10.py, in a process with one thread. What has a result file is not run again, and
+a run that was stopped goes on from its checkpoint. `--measure` times the packed networks, one thread, in turns: on an
+idle machine, after the training. `--report` makes page and picture from the result files alone.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import bbdg_ref
+from bbdg_ref import nn
+from bbdg_ref.training import training_seconds
+
+#: Strategy by strategy in the general domain, the most telling ones with {-1, +1} too.
+RUNS = {
+    "general-none": "--prune none",
+    "general-topk": "--prune topk --density 0.05",
+    "general-topk-cubic": "--prune topk --density 0.05 --density-schedule cubic",
+    "general-topk-global": "--prune topk-global --density 0.05",
+    "general-penalty": "--prune penalty --density 0.05 --gamma 0.2",
+    "general-penalty-entropy": "--prune penalty-entropy --density 0.05 --gamma 0.2 --init-density 0.25",
+    "general-random": "--prune random --density 0.05",
+    "general-filters": "--prune filters --density 0.05",
+    "general-kernels": "--prune kernels --density 0.05",
+    "general-n-m": "--prune n-m --n-m 1:16",
+    "general-subbit": "--prune subbit --subbit 5",
+    "general-subbit-topk": "--prune subbit-topk --subbit 5 --density 0.05",
+    "general-subbit-penalty": "--prune subbit-penalty --subbit 5 --density 0.05 --gamma 0.2",
+    "bipolar-topk": "--domain bipolar --prune topk --density 0.05",
+    "bipolar-kernels": "--domain bipolar --prune kernels --density 0.05",
+    "bipolar-subbit-topk": "--domain bipolar --prune subbit-topk --subbit 5 --density 0.05",
+}
+COMMON = "--arch resnet20 --width 16 --batch-size 64 --lr 0.003 --no-crop --flip --no-mixup --seed 0"
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+BATCH, TURNS = 32, 41
+BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
+HEAD = (
+    "strategy", "domain", "test accuracy, %", "density", "zero kernels, %", "zero filters, %", "Huffman, bits a weight",
+    "sparse BOPs, million", "packed, µs an image", "training, s",
+)  # fmt: skip
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=list(RUNS), default=list(RUNS), metavar="RUN", help="these runs")
+    parser.add_argument("--epochs", type=int, default=3, help="passes over the training images (default: 3)")
+    parser.add_argument("--limit-train", type=int, default=45000, help="training images (default: 45000, all)")
+    parser.add_argument("--validation", type=int, default=5000, help="images held out (default: 5000)")
+    parser.add_argument("--data", default="auto", help="as of train_cifar10.py")
+    parser.add_argument("--data-dir", type=Path, help="folder with CIFAR-10 in the binary version")
+    parser.add_argument("--data-label", help="what data of unverified origin are to be called")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time (default: processors)")
+    parser.add_argument("--runs", type=Path, default=Path("runs/strategies"), help="folder of models and checkpoints")
+    parser.add_argument("--out", type=Path, default=Path("docs/results/strategies"), help="folder of the result files")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="only name the runs, done or missing")
+    instead.add_argument("--measure", action="store_true", help="only time the packed networks, then report")
+    instead.add_argument("--report", action="store_true", help="only make page and picture")
+    return parser
+
+
+def train(name: str, args: argparse.Namespace) -> None:
+    """Make one run in a process of its own, and its result file."""
+    folder, log = args.runs / name, args.runs / f"{name}.log"
+    if not (folder / "results.json").exists():
+        command = [sys.executable, str(Path(__file__).with_name("train_cifar10.py")), "--out", str(folder), "--quiet"]
+        data = ["--data", args.data] if args.data_dir is None else ["--data-dir", str(args.data_dir)]
+        data += [] if args.data_label is None else ["--data-label", args.data_label]
+        if (folder / "checkpoint.h5").exists():
+            command += ["--resume", *data]
+        else:
+            sizes = ["--epochs", args.epochs, "--limit-train", args.limit_train, "--validation", args.validation]
+            command += [*COMMON.split(), *map(str, sizes), *RUNS[name].split(), *data]
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as text:
+            status = subprocess.run(command, env=os.environ | ONE_THREAD, stdout=text, stderr=text).returncode
+        if status:
+            raise SystemExit(f"{name} failed with status {status}; see {log}")
+    keep(name, args)
+
+
+def keep(name: str, args: argparse.Namespace) -> None:
+    """Write the result file of a finished run: its results, its log, and the cost of its network."""
+    folder = args.runs / name
+    network = nn.load_network(folder / "model.h5")
+    cost = bbdg_ref.summary(network).total.cost
+    result = {
+        "name": name,
+        "flags": RUNS[name],
+        "results": json.loads((folder / "results.json").read_text()),
+        "cost": {
+            "weights": cost.weights, "ones": cost.ones, "kernels": cost.kernels, "zero_kernels": cost.zero_kernels,
+            "filters": cost.filters, "zero_filters": cost.zero_filters, "huffman_bits": cost.bits.huffman,
+            "huffman_table_bits": cost.bits.huffman_table, "sparse_bops": cost.bops.sparse,
+        },
+        "log": [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()],
+        "seconds": training_seconds(folder),
+    }  # fmt: skip
+    write(args.out / f"{name}.json", result)
+    accuracy = result["results"]["test_accuracy"]
+    print(f"{name}: test {accuracy:.2%}, density {cost.ones / cost.weights:.4f}, {result['seconds']:.0f} s", flush=True)
+
+
+def write(path: Path, result: dict[str, Any]) -> None:
+    """Write a result file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Time all packed networks in turns, and add the times to their result files."""
+    images = np.random.default_rng(0).standard_normal((BATCH, 3, 32, 32)).astype(np.float32)
+    packed = {
+        name: bbdg_ref.compile_network(nn.load_network(args.runs / name / "model.h5"))
+        for name in args.only
+        if (args.out / f"{name}.json").exists() and (args.runs / name / "model.h5").exists()
+    }
+    for network in packed.values():
+        network(images)  # lays it out, and compiles on the first
+    seconds: dict[str, list[float]] = {name: [] for name in packed}
+    for _ in range(TURNS):
+        for name, network in packed.items():
+            start = time.perf_counter()
+            network(images)
+            seconds[name].append(time.perf_counter() - start)
+    for name, taken in seconds.items():
+        path = args.out / f"{name}.json"
+        result = json.loads(path.read_text())
+        result["packed"] = {"seconds_per_image": statistics.median(taken) / BATCH, "batch": BATCH, "turns": TURNS}
+        write(path, result)
+
+
+def cells(result: dict[str, Any]) -> list[str]:
+    """Return a line of the table."""
+    cost, found = result["cost"], result["results"]
+    domain, _, strategy = result["name"].partition("-")
+    bits = cost["huffman_bits"] + cost["huffman_table_bits"]
+    packed = result.get("packed")
+    return [
+        strategy, domain, f"{100 * found['test_accuracy']:.2f}", f"{cost['ones'] / cost['weights']:.4f}",
+        f"{100 * cost['zero_kernels'] / cost['kernels']:.1f}", f"{100 * cost['zero_filters'] / cost['filters']:.1f}",
+        f"{bits / cost['weights']:.3f}", f"{cost['sparse_bops'] / 1e6:.2f}",
+        f"{1e6 * packed['seconds_per_image']:.1f}" if packed else "", f"{result['seconds']:.0f}",
+    ]  # fmt: skip
+
+
+def report(args: argparse.Namespace) -> None:
+    """Make the page and the picture of all results that there are."""
+    results = [json.loads(path.read_text()) for name in RUNS if (path := args.out / f"{name}.json").exists()]
+    if not results:
+        raise SystemExit(f"no result in {args.out}: train first")
+    first, page = results[0]["results"], args.out.parent / f"{args.out.name}.md"
+    e = first["experiment"]
+    lines = [list(HEAD), ["---"] * len(HEAD), *map(cells, results)]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    flags = "\n".join(f"{result['name']:<24} {result['flags']}" for result in results)
+    body = (
+        f"{text}\n\n![Test accuracy against size]({args.out.name}.svg)\n\n"
+        f"Data: {first['dataset']}, {first['train_images']} training, {first['validation_images']} validation and "
+        f"{first['test_images']} test images. {e['arch']}, width {e['width']}, {e['epochs']} epochs, batch "
+        f"{e['batch_size']}, Adam at {e['learning_rate']} with a cosine to 0, seed {e['seed']}. Test accuracy is that "
+        f"of the epoch with the best validation accuracy. Huffman bits are those of the 3x3 patterns with their table. "
+        f"Packed: median of {TURNS} turns, batch {BATCH}, one thread. In all "
+        f"{sum(result['seconds'] for result in results) / 3600:.1f} hours of one core; the seconds of a run are wall "
+        f"clock, beside whatever else ran.\n\n```text\n{flags}\n```\n"
+    )
+    whole = page.read_text(encoding="utf-8") if page.exists() else f"# Pruning strategies compared\n\n{BEGIN}\n{END}\n"
+    before, begin, rest = whole.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"{page} must have the lines {BEGIN} and {END}: the table goes between them")
+    page.write_text(f"{before}{BEGIN}\n{body}{END}{after}", encoding="utf-8")
+    draw(results, page.with_suffix(".svg"))
+    print(text)
+
+
+def draw(results: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw accuracy against Huffman bits a weight, if Matplotlib is there."""
+    try:
+        import matplotlib.pyplot as plt  # optional: the extra `plot`
+    except ImportError:
+        print("no picture: it needs Matplotlib (pip install bbdg_ref[plot])", file=sys.stderr)
+        return
+    plt.rcParams |= {"svg.hashsalt": "strategies", "font.size": 8}
+    figure, panel = plt.subplots(figsize=(6.5, 4), layout="constrained")
+    for domain, mark in (("general", "o"), ("bipolar", "x")):
+        rows = [cells(result) for result in results if result["name"].startswith(domain)]
+        sizes, accuracies = [float(row[6]) for row in rows], [float(row[2]) for row in rows]
+        panel.scatter(sizes, accuracies, marker=mark, label=domain)
+        for row, x, y in zip(rows, sizes, accuracies, strict=True):
+            panel.annotate(row[0], (x, y), xytext=(4, 3), textcoords="offset points")
+    panel.set(xlabel="Huffman bits a binary weight", ylabel="test accuracy, %", xscale="log")
+    panel.grid(alpha=0.3)
+    panel.legend(frameon=False)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the flags say; return the exit status."""
+    args = make_parser().parse_args(argv)
+    missing = [name for name in args.only if not (args.out / f"{name}.json").exists()]
+    if args.list:
+        for name in args.only:
+            print(f"{'missing' if name in missing else 'done':<8} {name:<24} {RUNS[name]}")
+        return 0
+    if args.measure and os.environ.get("NUMBA_NUM_THREADS") != "1":  # it is read when Numba is imported
+        words = [sys.executable, __file__, *(sys.argv[1:] if argv is None else argv)]
+        return subprocess.run(words, env=os.environ | ONE_THREAD).returncode
+    if args.measure:
+        measure(args)
+    elif not args.report:
+        with ThreadPoolExecutor(args.jobs) as pool:  # each thread waits for a process
+            list(pool.map(lambda name: train(name, args), missing))
+    report(args)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

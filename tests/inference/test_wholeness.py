@@ -1,0 +1,59 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from coding_cases import folded, shifted
+
+from bbdg_ref.inference.wholeness import check_whole
+from bbdg_ref.spec.evaluation import Pooled
+
+FIRST, SECOND = folded(), shifted()
+
+
+def block(network, number, **changes):
+    blocks = list(network.blocks)
+    blocks[number] = replace(blocks[number], **changes)
+    return replace(network, blocks=tuple(blocks))
+
+
+def layer(network, number, **changes):
+    layers = network.blocks[number].layers
+    return block(network, number, layers=(replace(layers[0], **changes), *layers[1:]))
+
+
+def test_whole_networks_pass():
+    check_whole(FIRST)
+    check_whole(SECOND)
+    check_whole(replace(FIRST, blocks=()))
+    check_whole(replace(FIRST, classifier=replace(FIRST.classifier, weight=np.ones((5, 48), np.float32))))
+
+
+F = np.float32
+POOL = SECOND.opening[0]
+RELU = SECOND.blocks[0].activation
+WRONG = [
+    (replace(FIRST, stem=replace(FIRST.stem, bias=np.ones(3, F))), r"stem.bias of float32 \(3,\), not float32 \(4,\)"),
+    (replace(FIRST, stem=replace(FIRST.stem, weight=np.ones((4, 3), F))), "stem.weight of shape"),
+    (layer(FIRST, 0, scale=np.ones(4)), r"blocks\[0\].layers\[0\].scale of float64"),
+    (layer(FIRST, 0, bits=np.ones((4, 4, 3, 3))), r"blocks\[0\].layers\[0\].bits of float64, not bool"),
+    (layer(FIRST, 1, bits=np.ones((8, 5, 3, 3), bool)), r"blocks\[1\].layers\[0\].bits of shape"),
+    (block(FIRST, 0, layers=()), r"blocks\[0\] without layers"),
+    (replace(FIRST, classifier=replace(FIRST.classifier, weight=np.ones((5, 6), F))), "classifier.weight"),
+    (replace(FIRST, classifier=replace(FIRST.classifier, weight=np.ones((5, 0), F))), "classifier.weight"),
+    (replace(FIRST, classifier=replace(FIRST.classifier, bias=np.ones(4, F))), "classifier.weight"),
+    (layer(SECOND, 0, threshold=np.ones(5, F)), r"blocks\[0\].layers\[0\].threshold of float32 \(5,\), not .* \(4,\)"),
+    (replace(SECOND, opening=(replace(POOL, sign=np.ones(3, F)),)), "opening.sign"),
+    (replace(SECOND, opening=(replace(POOL, padding=3),)), "opening of size 3, stride 2, padding 3"),
+    (replace(SECOND, opening=(replace(POOL, stride=0),)), "opening of size 3, stride 0"),
+    (block(SECOND, 0, activation=replace(RELU, slope=np.ones(4))), r"blocks\[0\].activation.slope of float64"),
+    (block(SECOND, 1, shortcut=Pooled(2, 1)), r"blocks\[1\].shortcut that leads to 4 channels .*, not to 8"),
+    (block(SECOND, 2, shortcut=Pooled(0, 1)), r"blocks\[2\].shortcut that leads"),
+    (block(SECOND, 3, shortcut=Pooled(1, -1)), r"blocks\[3\].shortcut that leads"),
+    (block(SECOND, 1, shortcut=Pooled(2, 1, FIRST.stem)), r"blocks\[1\].shortcut.layer.weight of shape"),
+]
+
+
+@pytest.mark.parametrize(("network", "text"), WRONG, ids=range(len(WRONG)))
+def test_parts_that_do_not_fit_are_named(network, text):
+    with pytest.raises(ValueError, match=f"^PackedNetwork: folded must be a network whose parts fit.*{text}.*use fold"):
+        check_whole(network)

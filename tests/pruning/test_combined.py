@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from bbdg_ref.pruning import (
+    DensityPenalty,
+    Filters,
+    GlobalTopK,
+    Kernels,
+    NofM,
+    RandomBits,
+    SignOfLatent,
+    SubBit,
+    TopK,
+    Within,
+    WithPenalty,
+)
+
+MASKS = [Filters(0.5), Kernels(0.3), NofM(2, 4), RandomBits(0.4, 0)]
+CHOICES = [SignOfLatent(), TopK(0.05), TopK(0.9), GlobalTopK(0.1), NofM(1, 4), Kernels(0.2), SubBit(4), SubBit(4, 0.05)]
+
+
+def latents(seed, dtype=np.float32):
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape).astype(dtype) for shape in ((8, 4, 3, 3), (16, 8, 3, 3), (4, 16, 1, 1))]
+
+
+@given(
+    st.sampled_from(MASKS), st.sampled_from(CHOICES), st.integers(0, 2**32), st.sampled_from([np.float32, np.float64])
+)
+def test_the_ones_lie_within_the_mask(mask, choice, seed, dtype):
+    event(f"{type(mask).__name__}, {type(choice).__name__}")
+    layers = latents(seed, dtype)
+    before = [layer.copy() for layer in layers]
+    got = Within(mask, choice).choose(layers, step=0)
+    for layer, copy, inside, found in zip(layers, before, mask.choose(layers, 0), got, strict=True):
+        assert found.bits.shape == layer.shape and not np.any(found.bits & ~inside.bits)
+        assert np.isfinite(found.threshold) and np.array_equal(layer, copy)
+
+
+@given(st.sampled_from(MASKS), st.integers(0, 2**32), st.booleans())
+def test_top_k_within_a_mask_has_its_density_and_the_largest_inside(mask, seed, ties):
+    layers = [np.round(layer) if ties else layer for layer in latents(seed)]
+    for layer, inside, found in zip(
+        layers, mask.choose(layers, 0), Within(mask, TopK(0.1)).choose(layers, 0), strict=True
+    ):
+        k = max(1, round(0.1 * layer.size))
+        assert found.bits.sum() == k
+        assert np.array_equal(np.sort(layer[found.bits]), np.sort(layer[inside.bits])[-k:])
+
+
+def test_what_the_mask_cannot_hold_is_left_out():
+    latent = np.arange(16.0).reshape(4, 4, 1, 1)
+    (found,) = Within(Filters(0.25), TopK(0.75)).choose([latent], step=0)
+    assert found.bits.sum() == 4 and found.bits[3].all()
+
+
+def test_the_sign_within_a_mask():
+    latent = np.array([[3.0, -1.0], [-5.0, 1.0]]).reshape(2, 2, 1, 1)
+    (found,) = Within(Filters(0.5), SignOfLatent()).choose([latent], step=0)
+    assert found.bits[:, :, 0, 0].tolist() == [[True, False], [False, False]] and found.threshold == 0
+
+
+def test_patterns_within_kernels_stay_patterns():
+    layer = latents(0)[1]
+    (found,) = Within(Kernels(0.4), SubBit(4, 0.1)).choose([layer], step=0)
+    assert len(np.unique(found.bits.reshape(-1, 9), axis=0)) <= 17
+
+
+def test_penalties_add_up():
+    selections = SignOfLatent().choose([np.ones(10)], step=0)
+    penalty = DensityPenalty(0.1, 0.5)
+    single, both = penalty.penalty(selections, 2.0), Within(penalty, penalty).penalty(selections, 2.0)
+    assert (both.value, both.push) == (2 * single.value, 2 * single.push) and single.push > 0
+
+
+def test_a_choice_with_a_penalty_is_the_one_and_the_other():
+    choice, penalty, layers = SubBit(4), DensityPenalty(0.05, 0.07), latents(3)
+    both = WithPenalty(choice, penalty)
+    selections = both.choose(layers, step=0)
+    for mine, wanted in zip(selections, choice.choose(layers, 0), strict=True):
+        assert np.array_equal(mine.bits, wanted.bits) and mine.threshold == wanted.threshold
+    assert both.penalty(selections, 2.0) == penalty.penalty(selections, 2.0)
+    assert both.penalty(selections, 2.0).value == pytest.approx(2.0 * 0.07 / 0.93)

@@ -1,0 +1,120 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import event, example, given
+from hypothesis import strategies as st
+
+from bbdg_ref import ops
+from bbdg_ref.pruning import Cubic, SubBit
+from bbdg_ref.pruning.subbit import patterns_of_k_ones
+
+SEEDS = st.integers(0, 2**32)
+
+
+def codes_of(bits):
+    return set((bits.reshape(-1, 9) @ (1 << np.arange(9))).tolist())
+
+
+def drawn(seed, shape=(8, 6, 3, 3), ties=False):
+    latent = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+    return np.round(latent) if ties else latent
+
+
+@given(SEEDS, st.integers(1, 8), st.integers(0, 3), st.booleans())
+def test_every_kernel_is_one_of_the_patterns_and_the_nearest(seed, bits, rounds, ties):
+    latent = drawn(seed, ties=ties)
+    (got,) = SubBit(bits, rounds=rounds).choose([latent], step=0)
+    codes = codes_of(got.bits)
+    assert len(codes) <= 2**bits and got.threshold == 0
+    own = (np.where(got.bits, 1, -1) * latent).reshape(-1, 9).sum(axis=1)
+    for code in codes:  # none of the patterns in use is nearer than a kernel's own
+        pattern = np.where(ops.pattern_bits(np.array(code)), 1, -1)
+        assert np.all((pattern * latent).reshape(-1, 9).sum(axis=1) <= own + 1e-5)
+
+
+@given(SEEDS, st.integers(1, 6), st.sampled_from([0.01, 0.05, 0.2, 0.5, 1.0]), st.booleans())
+def test_with_a_density_the_patterns_have_it_or_a_little_less(seed, bits, density, ties):
+    latent = drawn(seed, ties=ties)
+    (got,) = SubBit(bits, density).choose([latent], step=0)
+    k, ones = max(1, round(density * latent.size)), int(got.bits.sum())
+    codes = codes_of(got.bits)
+    most = max(code.bit_count() for code in codes)
+    full = ones == most * (latent.size // 9)
+    event("as many as the patterns hold" if full else "k" if ones == k else "fewer than k")
+    assert len(codes) <= 2**bits and ones <= k
+    if bits >= 4 and density <= 0.2:
+        assert ones > k - 9
+
+
+def test_codes_survive_what_is_written_and_read():
+    """The codebook is a function of the latent weights: no other state decides it."""
+    latent = drawn(1, (16, 16, 3, 3))
+    for strategy, twin in ((SubBit(5), SubBit(5)), (SubBit(5, 0.05), SubBit(5, 0.05))):
+        first, again = strategy.choose([latent], step=0)[0], strategy.choose([latent], step=0)[0]
+        strategy.choose([drawn(2)], step=3)
+        other = twin.choose([latent.copy()], step=9)[0]
+        assert np.array_equal(first.bits, again.bits) and np.array_equal(first.bits, other.bits)
+
+
+def test_learning_brings_the_patterns_nearer():
+    """Kernels that lie about 24 centres: the squared distance from their patterns falls with the first round."""
+    for seed in range(5):
+        centres = drawn(seed, (24, 1, 3, 3))
+        latent = np.repeat(centres, 8, axis=1) + drawn(seed + 100, (24, 8, 3, 3))
+        agreement = [
+            float((np.where(SubBit(4, rounds=rounds).choose([latent], 0)[0].bits, 1, -1) * latent).sum())
+            for rounds in (0, 1)
+        ]
+        assert agreement[1] > agreement[0]
+
+
+def test_layers_of_other_kernels_keep_their_bits():
+    latent = np.array([[0.5, -0.5], [1.0, -2.0]]).reshape(2, 2, 1, 1)
+    assert SubBit(4).choose([latent], step=0)[0].bits.ravel().tolist() == [True, False, True, False]
+    assert SubBit(4, 0.25).choose([latent], step=0)[0].bits.ravel().tolist() == [False, False, True, False]
+
+
+def test_the_density_may_follow_a_schedule():
+    latent = drawn(5, (32, 16, 3, 3))
+    strategy = SubBit(5, Cubic(0.5, 0.05, 0, 10))
+    densities = [strategy.choose([latent], step)[0].bits.mean() for step in (0, 5, 10, 20)]
+    assert densities[0] == pytest.approx(0.5, abs=0.01) and densities[0] > densities[1] > densities[2]
+    assert densities[2] == densities[3] == pytest.approx(0.05, abs=0.002)
+
+
+def best_sum(latent, patterns, k):
+    """The largest sum over the ones of any choice of patterns with k ones, by trying all."""
+    bits = ops.pattern_bits(patterns).reshape(-1, 9)
+    sums, ones = latent.reshape(-1, 9).astype(float) @ bits.T, bits.sum(axis=1)
+    choices = itertools.product(range(len(patterns)), repeat=len(sums))
+    return max(sum(sums[i, j] for i, j in enumerate(c)) for c in choices if sum(ones[j] for j in c) == k)
+
+
+@given(SEEDS, st.integers(0, 36), st.booleans())
+@example(0, 0, False)
+def test_no_other_patterns_of_as_many_ones_have_a_larger_sum(seed, k, ties):
+    """Lagrange: what the multiplier finds is the best of all with as many ones."""
+    rng = np.random.default_rng(seed)
+    latent = drawn(seed, (2, 2, 3, 3), ties)
+    patterns = np.append(rng.permutation(np.arange(1, 512))[:4], 0)
+    got = patterns_of_k_ones(latent, patterns, k)
+    ones = int(got.bits.sum())
+    event("k" if ones == k else "fewer")
+    assert ones <= k and codes_of(got.bits) <= set(patterns.tolist())
+    assert float(latent.astype(float)[got.bits].sum()) >= best_sum(latent, patterns, ones) - 1e-6
+
+
+def test_of_equally_good_kernels_the_first_take_what_is_left():
+    latent = np.ones((5, 1, 3, 3))
+    got = patterns_of_k_ones(latent, np.array([0, 7]), 10)
+    assert got.bits.reshape(5, 9).sum(axis=1).tolist() == [3, 3, 3, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"bits": 0}, {"bits": 9}, {"bits": 4.0}, {"bits": 4, "density": 0}, {"bits": 4, "density": "x"},
+                  {"bits": 4, "rounds": -1}]
+)  # fmt: skip
+def test_numbers_out_of_their_ranges_are_refused(arguments):
+    with pytest.raises((TypeError, ValueError), match=r"SubBit: \w+ must be"):
+        SubBit(**arguments)
