@@ -148,7 +148,7 @@ def _blocks(network: nn.Network) -> Iterator[PeerBlock]:
 
 def bipolar_case(network: nn.Network, images: Floats) -> NetworkCase:
     """Return the arrays of a bipolar ResNet-18 (weights ±1)."""
-    conv, norm, _ = network.layers[0].layers
+    conv, norm = network.layers[0].layers
     _, head, linear = network.layers[-1].layers
     scale, shift = _normed(head)
     weight = linear.weight.value
@@ -181,7 +181,7 @@ def _logits(
         y = ops.conv2d(x, layer.weight.astype(np.float64), stride=layer.stride, padding=layer.padding)
         return y * layer.scale[:, None, None].astype(np.float64) + layer.shift[:, None, None]
 
-    h = ops.hardtanh(conv(case.stem, case.images.astype(np.float64)))
+    h = conv(case.stem, case.images.astype(np.float64))
     for block in case.blocks:
         z = conv(block.second, activation(conv(block.first, entry(h))))
         h = ops.hardtanh(z + (conv(block.shortcut, h) if block.shortcut else h))
@@ -195,5 +195,5 @@ def binary_logits(case: NetworkCase) -> Doubles:
 
 
 def plain_logits(case: NetworkCase) -> Doubles:
-    """Return the logits of the float network of the same shape: hardtanh in the place of the signs."""
+    """Return the logits of the float network of the same shape: hardtanh in place of the signs, none at the stem."""
     return _logits(case, ops.hardtanh, lambda h: h)

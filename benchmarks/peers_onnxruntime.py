@@ -121,7 +121,7 @@ class _Graph:
 def _plain_network(case: NetworkCase) -> bytes:
     """Return the float network of the same shape: hardtanh where the binary one takes signs, batch norm folded."""
     graph = _Graph()
-    h = graph.hardtanh(graph.conv("x", case.stem))
+    h = graph.conv("x", case.stem)
     for block in case.blocks:
         z = graph.conv(graph.hardtanh(graph.conv(h, block.first)), block.second)
         h = graph.hardtanh(graph.add("Add", z, graph.conv(h, block.shortcut) if block.shortcut else h))

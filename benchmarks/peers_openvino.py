@@ -93,7 +93,7 @@ def _real(x: ov.Node, conv: AffineConv) -> ov.Node:
 def binary_network(case: NetworkCase, threads: int) -> Peer:
     """Return the bipolar network: binary convolutions with batch norm as scale and shift, the rest in float32."""
     x = op.parameter(case.images.shape, np.float32)
-    h = op.clamp(_real(x, case.stem), -1.0, 1.0)
+    h = _real(x, case.stem)
     for block in case.blocks:
         z = _binary(_binary(h, block.first), block.second)
         h = op.clamp(op.add(z, _real(h, block.shortcut) if block.shortcut else h), -1.0, 1.0)

@@ -69,7 +69,7 @@ class _PlainNetwork:
         self.weight, self.bias = (_tensor(array) for array in case.classifier)
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        h = F.hardtanh_(self.stem(images))
+        h = self.stem(images)
         for first, second, shortcut in self.blocks:
             z = second(F.hardtanh_(first(h)))
             h = F.hardtanh_(z.add_(shortcut(h)))

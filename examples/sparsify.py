@@ -5,21 +5,26 @@ python examples/train_cifar10.py --density 0.05 --out runs/sparse-0.05
 python examples/sparsify.py runs/dense --densities 0.25 0.1 0.05 --sparse runs/sparse-*
 python examples/sparsify.py --help
 
-Writes sparsify.json and the table sparsify.md into the dense run's folder, or into --out. What sparsify.json holds
-already for the same model, images and data is not computed again.
+Writes sparsify.json and the tables sparsify.md into the dense run's folder, or into --out. What sparsify.json holds
+already for the same model, images and data is not computed again. Of the runs that trained sparse, those that differ
+in nothing but the seed share a line, which says how their settings differ from the dense run's.
 """
 
 import argparse
+import dataclasses
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from bbdg_ref._terminal import end_well
 from bbdg_ref.datasets import CIFAR10, CIFAR100, Dataset, load_cifar, synthetic
 from bbdg_ref.nn import DOMAINS, BatchNorm, Network, load_network
-from bbdg_ref.training import Images, evaluate, normalise, sparsify
+from bbdg_ref.training import Experiment, Images, evaluate, normalise, sparsify
+from bbdg_ref.training.arguments import a_density, two_or_more
 
 LAYOUTS = {"cifar10": CIFAR10, "cifar100": CIFAR100}
 BATCH = 250
@@ -30,9 +35,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("dense", type=Path, help="folder of a run without pruning: its model.h5 and results.json are read")
-    add("--densities", type=float, nargs="+", default=[0.25, 0.1, 0.05, 0.02], help="fractions of ones")
+    add("--densities", type=a_density, nargs="+", default=[0.25, 0.1, 0.05, 0.02], help="fractions of ones")
     add("--domains", nargs="+", choices=list(DOMAINS), default=["general", "bipolar"], help="of the sparse networks")
-    add("--images", type=int, default=2000, help="training images for the batch-norm statistics (%(default)s)")
+    add("--images", type=two_or_more, default=2000, help="training images for the batch-norm statistics (%(default)s)")
     add("--sparse", type=Path, nargs="*", default=[], help="folders of runs that trained sparse, to compare with")
     add("--data", choices=[*LAYOUTS, "synthetic"], default="cifar10", help="the data set (%(default)s)")
     add("--data-dir", type=Path, help="folder of its binary files (default: $BBDG_DATA, else data/)")
@@ -41,18 +46,32 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_data(args: argparse.Namespace) -> Dataset:
+def read_results(folder: Path) -> dict:
+    """Return a run's results, its settings with the defaults of those that its version did not have."""
+    path = folder / "results.json"
+    text = path.read_text()
+    try:
+        results = json.loads(text)
+        experiment = dataclasses.asdict(Experiment(**results["experiment"]))
+        kept = {name: float(results[name]) for name in ("density", "test_accuracy")}
+        return {"dataset": str(results["dataset"]), "experiment": experiment} | kept
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} must hold the results of a run; got {error!r}; give the folder of one") from error
+
+
+def read_data(args: argparse.Namespace, trained_on: str) -> Dataset:
     """Return the data set, which must be the dense run's."""
     data = (
         synthetic()
         if args.data == "synthetic"
         else load_cifar(LAYOUTS[args.data], args.data_dir, label=args.data_label)
     )
-    trained_on = json.loads((args.dense / "results.json").read_text())["dataset"]
     if data.label != trained_on:
         raise ValueError(
             f"the dense run's data must be given; got {data.label!r}, and it was trained on {trained_on!r}"
         )
+    if args.images > len(data.train_images):
+        raise ValueError(f"--images must be at most the {len(data.train_images)} there are; got {args.images}")
     return data
 
 
@@ -81,56 +100,61 @@ def measure(dense: Network, density: float, domain: str, batches: list[np.ndarra
     return {"density": density, "domain": domain, "reached": reached, "test": after, "test_old_statistics": before}
 
 
-def trained_sparse(folders: list[Path], label: str) -> dict[tuple[float, str], list[float]]:
-    """Return the test accuracies of finished runs on the same data, by density asked for and domain."""
-    found: dict[tuple[float, str], list[float]] = {}
+def trained_sparse(folders: list[Path], dense: dict) -> dict[str, list[dict]]:
+    """Return the results of finished runs on the same data, by how their settings differ from the dense run's."""
+    found: dict[str, list[dict]] = {}
     for folder in folders:
         if not (folder / "results.json").exists():
             print(f"{folder}: no results.json, so not finished", file=sys.stderr)
             continue
-        results = json.loads((folder / "results.json").read_text())
-        experiment = results["experiment"]
-        if results["dataset"] != label:
-            print(f"{folder}: trained on {results['dataset']!r}, not {label!r}", file=sys.stderr)
-        elif experiment["density"] is not None:
-            found.setdefault((experiment["density"], experiment["domain"]), []).append(results["test_accuracy"])
+        results = read_results(folder)
+        if results["dataset"] != dense["dataset"]:
+            print(f"{folder}: trained on {results['dataset']!r}, not {dense['dataset']!r}", file=sys.stderr)
+            continue
+        settings = {name: value for name, value in results["experiment"].items() if name != "seed"}
+        other = [f"{name} {value}" for name, value in settings.items() if value != dense["experiment"][name]]
+        found.setdefault(", ".join(other) or "nothing", []).append(results)
     return found
 
 
-def table(state: dict, compared: dict[tuple[float, str], list[float]]) -> str:
-    """Return the Markdown table."""
-    head = (
-        "density",
-        "domain",
-        "density reached",
-        "test, %",
-        "with the old batch-norm statistics, %",
-        "trained sparse, %",
-    )
-    lines = [
-        head,
-        ("---",) * len(head),
-        ("dense", state["domain"], f"{state['density']:.4f}", f"{100 * state['test']:.2f}", "", ""),
-    ]
-    for row in state["rows"]:
-        runs = compared.get((row["density"], row["domain"]), [])
-        runs_text = f"{100 * np.mean(runs):.2f}" + (f" (mean of {len(runs)})" if len(runs) > 1 else "") if runs else "—"
-        accuracies = f"{100 * row['test']:.2f}", f"{100 * row['test_old_statistics']:.2f}"
-        lines.append((f"{row['density']:g}", row["domain"], f"{row['reached']:.4f}", *accuracies, runs_text))
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def page(state: dict, compared: dict[str, list[dict]]) -> str:
+    """Return both tables, the second if there are runs to compare with."""
+    rows = [("dense", state["domain"], f"{state['density']:.4f}", f"{100 * state['test']:.2f}", "")]
+    for row in state["rows"]:
+        accuracies = f"{100 * row['test']:.2f}", f"{100 * row['test_old_statistics']:.2f}"
+        rows.append((f"{row['density']:g}", row["domain"], f"{row['reached']:.4f}", *accuracies))
+    old = "with the old batch-norm statistics, %"
+    text = table(("density", "domain", "density reached", "test, %", old), rows)
+    if not compared:
+        return text
+    rows = []
+    for other, runs in compared.items():
+        means = {name: np.mean([run[name] for run in runs]) for name in ("density", "test_accuracy")}
+        rows.append((other, str(len(runs)), f"{means['density']:.4f}", f"{100 * means['test_accuracy']:.2f}"))
+    head = ("trained sparse: other settings than the dense run's", "runs", "density reached, mean", "test, %, mean")
+    return f"{text}\n{table(head, rows)}"
 
 
 def known_state(path: Path, settings: dict) -> dict:
     """Return what an earlier run of the same settings measured, or an empty state."""
-    if path.exists() and (state := json.loads(path.read_text()))["settings"] == settings:
+    if path.exists() and (state := json.loads(path.read_text())).get("settings") == settings:
         return state
     return {"settings": settings, "rows": []}
 
 
-def main() -> None:
-    """Measure what is not known yet, write both files, print the table."""
-    args = make_parser().parse_args()
-    data, model = read_data(args), args.dense / "model.h5"
+def work(args: argparse.Namespace) -> int:
+    """Measure what is not known yet, write both files, print the tables."""
+    results, model = read_results(args.dense), args.dense / "model.h5"
+    if (prune := results["experiment"]["prune"]) != "none":
+        raise ValueError(f"dense must be the folder of a run with --prune none; {args.dense} has --prune {prune}")
+    compared = trained_sparse(args.sparse, results)
+    data = read_data(args, results["dataset"])
     dense, out = load_network(model), args.out or args.dense
     out.mkdir(parents=True, exist_ok=True)
     checksum = hashlib.sha256(model.read_bytes()).hexdigest()
@@ -143,7 +167,7 @@ def main() -> None:
             "domain": dense.arguments["domain"],
         }
     images = normalise(data.train_images[: args.images], data.mean, data.std)
-    batches = [images[start : start + BATCH] for start in range(0, len(images) - 1, BATCH)]
+    batches = np.array_split(images, -(-len(images) // BATCH))  # of one image none, which has no variance
     for domain in args.domains:
         for density in args.densities:
             if any((row["density"], row["domain"]) == (density, domain) for row in state["rows"]):
@@ -153,10 +177,17 @@ def main() -> None:
             state["rows"].sort(key=lambda row: (list(DOMAINS).index(row["domain"]), -row["density"]))
             (out / "sparsify.json").write_text(json.dumps(state, indent=1) + "\n")
             print(f"{domain}, density {density:g}: {100 * row['test']:.2f} %", file=sys.stderr)
-    text = table(state, trained_sparse(args.sparse, data.label))
+    text = page(state, compared)
     (out / "sparsify.md").write_text(text)
     print(f"{data.label}, {len(images)} training images for the batch-norm statistics\n\n{text}", end="")
+    return 0
+
+
+def main() -> int:
+    """Run the script; return the exit status."""
+    args = make_parser().parse_args()
+    return end_well(lambda: work(args), failures=(ValueError,), status=1)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

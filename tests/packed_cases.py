@@ -283,9 +283,11 @@ def folded_networks(draw) -> FoldedNetwork:
         blocks.append(block)
     classes = draw(st.sampled_from([1, 3, 10, 100]))
     head = Classifier(numbers(rng, (classes, channels), kind), numbers(rng, (classes,), kind))
+    opening = draw(st.sampled_from([None, ()]))
+    event(f"after the stem: {'hardtanh' if opening is None else 'nothing'}")
     event(f"parameters: {kind}")
     event(f"blocks: {len(blocks)}, layers: {max(len(block.layers) for block in blocks)}")
-    return FoldedNetwork(stem, tuple(blocks), head, "drawn", None)
+    return FoldedNetwork(stem, tuple(blocks), head, "drawn", None, opening)
 
 
 @st.composite
@@ -328,7 +330,8 @@ def shown(folded: FoldedNetwork) -> str:
     for block in folded.blocks:
         shortcut = layer(block.shortcut) if isinstance(block.shortcut, RealLayer) else block.shortcut
         blocks.append(f"block of {'; '.join(map(layer, block.layers))}, shortcut {shortcut}")
-    return f"stem {layer(folded.stem)}; {'; '.join(blocks)}; classifier {folded.classifier.weight.shape}"
+    opening = "hardtanh" if folded.opening is None else "open"
+    return f"stem {layer(folded.stem)}, {opening}; {'; '.join(blocks)}; classifier {folded.classifier.weight.shape}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ What the official code does is written here in a few lines of our own.
 
 import copy
 import math
+import os
 import re
 import subprocess
 import sys
@@ -13,19 +14,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from network_cases import rng, small
-from training_checks import recipe, trainer
+from training_checks import images, recipe, trainer
 
 from bbdg_ref import nn, ops
 from bbdg_ref.datasets import CIFAR10
 from bbdg_ref.nn.official import load_official, to_official
-from bbdg_ref.pruning import DensityPenalty, EntropyPenalty, SubBit
+from bbdg_ref.pruning import DensityPenalty, EntropyPenalty, SignOfLatent, SubBit
 from bbdg_ref.spec.pruning import Selection
-from bbdg_ref.training import Adam, Experiment
+from bbdg_ref.training import SCHEDULES, Adam, Experiment, Trainer
 from bbdg_ref.training.loop import LATENT_BOUND
 from bbdg_ref.training.schedules import cosine, linear
 
 PAGE = Path(__file__).parents[1] / "docs" / "official-code.md"
-CIFAR10_WEIGHTS = 10_985_472
+WEIGHTS = {"resnet18": 10_985_472, "reactnet-a": 28_253_184}
 ZEROS = np.array([0.5, 0.0, -0.0, -0.5], np.float32)
 
 
@@ -97,11 +98,13 @@ def test_row_zero_pattern():
 
 def test_row_dead_zone():
     limit = 0.05
-    for allowed, dead_zone in ((1098, 1e-4), (109, 1e-5)):
+    for name, allowed, dead_zone in (("resnet18", 1098, 1e-4), ("reactnet-a", 282, 1e-5)):
+        total = WEIGHTS[name]
+        assert nn.network_size(nn.NETWORKS[name](rng=rng()), (3, 64, 64)).binary_weights == total
         strategy = DensityPenalty(limit, 0.07, dead_zone=dead_zone)
-        bound = math.floor(limit * CIFAR10_WEIGHTS)
+        bound = math.floor(limit * total)
         for extra, acts in ((allowed, False), (allowed + 2, True)):
-            selections = with_ones(bound + extra, CIFAR10_WEIGHTS)
+            selections = with_ones(bound + extra, total)
             assert (strategy.penalty(selections, loss=1.0).push > 0) == acts
     assert DensityPenalty(limit, 0.07).dead_zone == 1e-4
 
@@ -111,16 +114,22 @@ def test_row_half():
     assert DensityPenalty(0.5, 0.2).penalty(selections, loss=2.0).value == 0
     theirs_on_imagenet = ops.density_penalty(60, 100, limit=0.5, gamma=0.2, loss=2.0, dead_zone=1e-5)
     assert theirs_on_imagenet.value == pytest.approx(0.5, rel=1e-12)
+    got = DensityPenalty(math.nextafter(0.5, 0), 0.2, dead_zone=1e-5).penalty(selections, loss=2.0)
+    assert got.value == pytest.approx(theirs_on_imagenet.value, rel=1e-12)
+    assert got.push == pytest.approx(theirs_on_imagenet.multiplier / 2 / 100, rel=1e-12)
 
 
 def test_row_slope():
-    s = np.array([1.0, -1.0, -1.0])
-    by_signs, by_bits = (0.5 * (s + 1)).sum(), (s > 0).sum()
-    assert by_signs == by_bits == 1  # the same count, but d/ds of the one is 1/2, of the other 1
-    halved, whole = (
-        DensityPenalty(0.1, 0.2, slope=slope).penalty(with_ones(1, 3), loss=1.0).push for slope in (0.5, 1.0)
-    )
-    assert whole == 2 * halved and DensityPenalty(0.1, 0.2).slope == 0.5
+    s, n, limit, gamma, loss = np.array([1.0, -1.0, -1.0]), 3, 0.1, 0.2, 2.0
+    counts = {0.5: lambda s: (0.5 * (s + 1)).sum(), 1.0: lambda s: np.where(s > 0, s, s + 1).sum()}
+    for slope, ones in counts.items():  # the same count, and how it grows with one sign
+        assert ones(s) == 1 and ones(s + np.array([0, 2**-20, 0])) - ones(s) == slope * 2**-20
+        multiplier = gamma * loss / ((1 / n - limit) * (1 - gamma))
+        got = DensityPenalty(limit, gamma, slope=slope).penalty(with_ones(1, n), loss)
+        assert got.push == pytest.approx(multiplier * slope / n, rel=1e-12)
+        assert got.value == pytest.approx(multiplier * (ones(s) / n - limit), rel=1e-12)
+    ours = DensityPenalty(limit, gamma).penalty(with_ones(1, n), loss)
+    assert ours == DensityPenalty(limit, gamma, slope=0.5).penalty(with_ones(1, n), loss)
 
 
 def test_row_entropy():
@@ -224,26 +233,26 @@ def test_row_ede_cifar100():
 
 
 def test_row_sub_bit_evaluation():
-    class Codebook:
-        def __init__(self):
-            self.steps, self.repairs = 0, 0
+    def trained(theirs: bool, evaluations: int):
+        """The network after two steps, evaluated in between; theirs counts every pass, and repairs at each 25th."""
+        training = Trainer(small(width=3), SubBit(4), recipe(), images(28), rng())
+        network, passes = training.network, 0
+        training.train_batch(np.arange(8))
+        for _ in range(evaluations):
+            network.forward(np.zeros((1, 3, 8, 8), np.float32), training=False)
+            passes += 1
+            if theirs and passes % 25 == 0:
+                for layer in training.layers:
+                    layer.choose(Selection(~layer.bits, 0.0))
+        training.train_batch(np.arange(8, 16))
+        return network.state()
 
-        def forward(self):
-            self.steps += 1
-            self.repairs += self.steps % 25 == 0
+    def same(first, second):
+        return all(np.array_equal(first[name], second[name]) for name in first)
 
-    theirs = Codebook()
-    for _ in range(79):  # one evaluation of 10,000 images by 128
-        theirs.forward()
-    assert theirs.repairs == 3
-    network = small(width=3)
-    layers = list(network.binary_layers().values())
-    for layer, selection in zip(layers, SubBit(4).choose([layer.latent.value for layer in layers], 0), strict=True):
-        layer.choose(selection)
-    before = {name: array.copy() for name, array in network.state().items()}
-    for _ in range(30):
-        network.forward(np.zeros((1, 3, 8, 8), np.float32), training=False)
-    assert all(np.array_equal(before[name], array) for name, array in network.state().items())
+    assert same(trained(theirs=False, evaluations=0), trained(theirs=False, evaluations=30))
+    assert same(trained(theirs=True, evaluations=0), trained(theirs=True, evaluations=24))
+    assert not same(trained(theirs=True, evaluations=0), trained(theirs=True, evaluations=30))
 
 
 def test_row_sub_bit_repeats():
@@ -263,17 +272,6 @@ def test_row_sub_bit_repeats():
 
 
 # --- the networks ---
-
-
-def test_row_stem():
-    ours = small("resnet18", width=4)
-    assert isinstance(ours.layers[0].layers[-1], nn.HardTanh)
-    theirs = copy.deepcopy(ours)
-    theirs.layers[0].layers.pop()
-    x = 3 * rng().standard_normal((2, 3, 32, 32)).astype(np.float32)
-    clipped, open_ended = (net.layers[0].forward(x, training=False) for net in (ours, theirs))
-    assert np.array_equal(clipped > 0, open_ended > 0) and np.abs(open_ended).max() > 1 == np.abs(clipped).max()
-    assert not np.allclose(ours.forward(x, training=False), theirs.forward(x, training=False), atol=1e-3)
 
 
 def log_softmax(z):
@@ -368,33 +366,50 @@ def test_row_seeds():
     assert not np.array_equal(theirs[0]["stem.0.weight"], theirs[1]["stem.0.weight"])
 
 
-def test_row_cosine():
-    epochs, batches, base = 4, 25, 1e-3
-    ours = [cosine(step, epochs * batches, base) for step in range(epochs * batches)]
-    theirs = [cosine(step // batches, epochs, base) for step in range(epochs * batches)]
-    assert len(set(theirs)) == epochs and len(set(ours)) == epochs * batches
-    assert theirs[-1] == pytest.approx(base / 2 * (1 + math.cos(math.pi * 3 / 4))) and theirs[-1] > 100 * ours[-1]
+def rates(schedule: str, **changes) -> list[float]:
+    """The learning rates of all steps of a training: four epochs of three steps."""
+    training = trainer(schedule=schedule, epochs=4, **changes)
+    found = []
+    for step in range(4 * training.batches):
+        training.optimizer.steps = step
+        found.append(training.learning_rate())
+    return found
 
 
-def test_row_linear():
-    epochs = 128
-    theirs = [linear(epoch + 1, epochs, 1.0) for epoch in range(epochs)]
-    ours = [linear(epoch, epochs, 1.0) for epoch in range(epochs)]
-    assert theirs[0] == 1 - 1 / 128 and theirs[-1] == 0
-    assert ours[0] == 1 and ours[-1] == 1 / 128
+def test_row_cosine(monkeypatch):
+    n, base = 3, recipe().learning_rate
+    monkeypatch.setitem(SCHEDULES, "theirs", lambda step, steps, base: cosine(step // n, steps // n, base))
+    ours, theirs = rates("cosine"), rates("theirs")
+    assert ours == [cosine(step, 12, base) for step in range(12)] and len(set(ours)) == 12
+    by_epoch = [base / 2 * (1 + math.cos(math.pi * epoch / 4)) for epoch in range(4)]
+    assert theirs == pytest.approx(np.repeat(by_epoch, n), rel=1e-12)
+    assert theirs[-1] > 8 * ours[-1]
 
 
-def test_row_last_batch():
-    sizes = [min(512, 50_000 - start) for start in range(0, 50_000, 512)]
-    assert (len(sizes), sizes[-1]) == (98, 336)
-    assert 512 / 336 == pytest.approx(1.5, abs=0.03)  # an image's weight there over that of another
-    training = trainer(n=28)
-    assert recipe().batch_size == 8 and training.batches == 3  # four images are left out
-    training.train_epoch(lambda: None)
-    first = set(training.progress.order[24:].tolist())
-    training.next_epoch()
-    training.train_epoch(lambda: None)
-    assert set(training.progress.order[24:].tolist()) != first
+def test_row_linear(monkeypatch):
+    n, base = 3, recipe().learning_rate
+    monkeypatch.setitem(SCHEDULES, "theirs", lambda step, steps, base: linear(step // n + 1, steps // n, base))
+    ours, theirs = rates("linear"), rates("theirs")
+    assert ours == pytest.approx([base * (1 - step / 12) for step in range(12)], rel=1e-12)
+    assert theirs == pytest.approx(np.repeat([base * (1 - (epoch + 1) / 4) for epoch in range(4)], n), abs=1e-15)
+    assert ours[0] == base and ours[-1] > 0 and theirs[0] == 0.75 * base and theirs[-1] == 0
+
+
+def test_row_last_batch(monkeypatch):
+    training, seen = trainer(n=28), []
+    train_batch = Trainer.train_batch
+    monkeypatch.setattr(Trainer, "train_batch", lambda self, i: (seen.append(i.tolist()), train_batch(self, i))[1])
+    left_out = []
+    for _ in range(2):
+        seen.clear()
+        training.train_epoch(lambda: None)
+        assert [len(batch) for batch in seen] == [8, 8, 8]  # theirs: and a step with the other four
+        left_out.append(set(range(28)) - {index for batch in seen for index in batch})
+        training.next_epoch()
+    assert [len(each) for each in left_out] == [4, 4] and left_out[0] != left_out[1]
+    cifar = Trainer(small(), SignOfLatent(), recipe(batch_size=512), images(50_000, side=1), rng())
+    rest = 50_000 - 512 * cifar.batches
+    assert rest == 336 and 512 / rest == pytest.approx(1.5, abs=0.03)  # an image's weight there over that of another
 
 
 def test_row_strict():
@@ -409,20 +424,22 @@ def test_row_strict():
     assert np.array_equal(network.parameters()["stem.0.weight"].value, arrays["conv1.weight"])
 
 
-def test_row_terminal():
-    # what `stty size` prints without a terminal is nothing
-    with pytest.raises(ValueError, match="not enough values to unpack"):
-        _, _ = "".split()
-    code = "import bbdg_ref.training, bbdg_ref.nn, bbdg_ref.datasets; print('imported')"
-    run = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert run.stdout.strip() == "imported", run.stderr
+def without_terminal(code: str, folder: Path) -> tuple[int, bool]:
+    """Run a program with no terminal; return its exit status, and whether it asked for a terminal's width."""
+    asked, stty = folder / "asked", folder / "stty"
+    asked.unlink(missing_ok=True)
+    stty.write_text(f'#!/bin/sh\ntouch "{asked}"\nexit 1\n')
+    stty.chmod(0o755)
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    run = subprocess.run(
+        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, env=os.environ | {"PATH": path}
+    )
+    return run.returncode, asked.exists()
 
 
-def test_row_cuda():
-    network = small()
-    assert network.forward(np.zeros((1, 3, 8, 8), np.float32), training=False).shape == (1, 3)
-    torch = pytest.importorskip("torch")
-    if torch.cuda.is_available():
-        pytest.skip("a machine with an NVIDIA GPU runs both")
-    with pytest.raises((AssertionError, RuntimeError)):
-        torch.zeros(1).cuda()
+@pytest.mark.skipif(os.name != "posix", reason="there is no stty")
+def test_row_terminal(tmp_path):
+    theirs = "import subprocess; _, width = subprocess.run(['stty', 'size'], stdout=-1, text=True).stdout.split()"
+    assert without_terminal(theirs, tmp_path) == (1, True)
+    ours = "import bbdg_ref.training, bbdg_ref.nn, bbdg_ref.datasets, bbdg_ref.training.command"
+    assert without_terminal(ours, tmp_path) == (0, False)

@@ -36,10 +36,10 @@ def in_every_lane(builder: Any, number: Any) -> Any:
     return builder.shuffle_vector(builder.insert_element(undefined, number, ir.IntType(32)(0)), undefined, lanes)
 
 
-def clipped(builder: Any, value: Any) -> Any:
-    """Return min(max(value, -1), 1)."""
-    low = builder.select(builder.fcmp_ordered("<", value, MINUS_ONES), MINUS_ONES, value)
-    return builder.select(builder.fcmp_ordered(">", low, ONES), ONES, low)
+def clipped(builder: Any, value: Any, low: Any = MINUS_ONES, high: Any = ONES) -> Any:
+    """Return min(max(value, low), high)."""
+    value = builder.select(builder.fcmp_ordered("<", value, low), low, value)
+    return builder.select(builder.fcmp_ordered(">", value, high), high, value)
 
 
 def store_bits(builder: Any, value: Any, target: Any) -> None:

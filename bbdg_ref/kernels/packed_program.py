@@ -11,7 +11,8 @@ from .real_layer import classifier_step, real_step, stride_pad_step
 
 Array = np.ndarray[Any, Any]
 
-STEM, REAL, STRIDE_PAD, BINARY, COLUMNS, CLASSIFIER = range(6)
+STEM, CLIPPED_STEM, REAL, STRIDE_PAD, BINARY, COLUMNS, CLASSIFIER = range(7)
+CLIP, LEAVE = np.float32(1), np.float32(np.inf)  # bounds of hardtanh, and those that change nothing
 
 
 @compiled
@@ -22,9 +23,11 @@ def run(
     """Run a program on one batch of images; see `bbdg_ref.ops.packed_program`."""
     for t in program:
         if t[0] == STEM:
-            real_step(t, images, floats, words, integers, reals, border, gathered)
+            real_step(t, LEAVE, images, floats, words, integers, reals, border, gathered)
+        elif t[0] == CLIPPED_STEM:
+            real_step(t, CLIP, images, floats, words, integers, reals, border, gathered)
         elif t[0] == REAL:
-            real_step(t, floats, floats, words, integers, reals, border, gathered)
+            real_step(t, LEAVE, floats, floats, words, integers, reals, border, gathered)
         elif t[0] == STRIDE_PAD:
             stride_pad_step(t, floats)
         elif t[0] == BINARY:

@@ -64,15 +64,15 @@ def _gather_pixels(run: int, stride: int) -> Callable[..., Any]:
     return gather_pixels
 
 
-def _real_tile(pieces: int, channels: int, clip: bool) -> Callable[..., Any]:
+def _real_tile(pieces: int, channels: int, stem: bool) -> Callable[..., Any]:
     """Return the intrinsic that computes a tile of so many pieces and output channels.
 
-    With `clip`, hardtanh of the sums and their bits are stored.
+    For a stem, the sums are clipped to a bound, and their bits are stored as well.
     """
 
     @intrinsic
     def real_tile(  # type: ignore
-        _context, x, taps, weight, bias, outputs, y, y_step, y_apart, bits, bits_step, bits_apart
+        _context, x, taps, weight, bias, outputs, y, y_step, y_apart, bits, bits_step, bits_apart, bound
     ):
         """Write ``y[o, p] = bias[o] + sum over t of weight[t, o] * x[t, p]``, in the order of the taps.
 
@@ -80,7 +80,7 @@ def _real_tile(pieces: int, channels: int, clip: bool) -> Callable[..., Any]:
         """
 
         def generate(context, builder, signature, arguments):  # type: ignore
-            x, taps, weight, bias, outputs, y, y_step, y_apart, bits, bits_step, bits_apart = arguments
+            x, taps, weight, bias, outputs, y, y_step, y_apart, bits, bits_step, bits_apart, bound = arguments
             x, weight, bias, y = (at(builder, place, FLOAT, INDEX(0)) for place in (x, weight, bias, y))
             bits = at(builder, bits, SHORT, INDEX(0))
 
@@ -95,27 +95,28 @@ def _real_tile(pieces: int, channels: int, clip: bool) -> Callable[..., Any]:
                 products = [builder.fmul(number, value) for number in weights for value in values]
                 return [builder.fadd(total, product) for total, product in zip(sums, products, strict=True)]
 
+            low, high = (in_every_lane(builder, number) for number in (builder.fneg(bound), bound))
             sums = iter(repeat(builder, taps, [first for first in factors(bias) for _ in range(pieces)], add_tap))
             for number in range(channels):
                 of_channel = [next(sums) for _ in range(pieces)]
                 with builder.if_then(builder.icmp_signed("<", INDEX(number), outputs)):
                     to, bits_to = element(builder, y, number, y_step), element(builder, bits, number, bits_step)
                     for piece, total in enumerate(of_channel):
-                        value = clipped(builder, total) if clip else total
+                        value = clipped(builder, total, low, high) if stem else total
                         store_as(builder, value, element(builder, to, piece, y_apart), 4)
-                        if clip:
+                        if stem:
                             store_bits(builder, value, element(builder, bits_to, piece, bits_apart))
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 11), generate
+        return types.void(*[types.intp] * 11, types.float32), generate
 
     return real_tile
 
 
 gather_16_1, gather_8_1, gather_4_1, gather_1 = (_gather_pixels(run, 1) for run in (16, 8, 4, 1))
 gather_16_2, gather_8_2, gather_4_2 = (_gather_pixels(run, 2) for run in (16, 8, 4))
-real_pair, real_single = _real_tile(2, GROUP // 2, clip=False), _real_tile(1, GROUP, clip=False)
-stem_pair, stem_single = _real_tile(2, GROUP // 2, clip=True), _real_tile(1, GROUP, clip=True)
+real_pair, real_single = _real_tile(2, GROUP // 2, stem=False), _real_tile(1, GROUP, stem=False)
+stem_pair, stem_single = _real_tile(2, GROUP // 2, stem=True), _real_tile(1, GROUP, stem=True)
 
 
 @compiled
@@ -139,8 +140,8 @@ def gather(stride: int, run: int, x: int, pixels: int, offsets: int, taps: int, 
 
 @inlined
 def convolve_tile(
-    pieces: int, clip: bool, x: int, taps: int, weight: int, bias: int, outputs: int,
-    y: int, y_step: int, y_apart: int, bits: int, bits_step: int, bits_apart: int,
+    pieces: int, stem: bool, x: int, taps: int, weight: int, bias: int, outputs: int,
+    y: int, y_step: int, y_apart: int, bits: int, bits_step: int, bits_apart: int, bound: np.float32,
 ) -> None:  # fmt: skip
     """Compute all output channels of one piece or two, see `_real_tile`; everything is given by its address."""
     step = GROUP // pieces
@@ -148,21 +149,25 @@ def convolve_tile(
         group, left = first // GROUP * GROUP, outputs - first
         w, b = weight + 4 * (group * taps + first - group), bias + 4 * first
         to, bits_to = y + 4 * first * y_step, bits + 2 * first * bits_step
-        if clip and pieces == 2:
-            stem_pair(x, taps, w, b, left, to, y_step, y_apart, bits_to, bits_step, bits_apart)
-        elif clip:
-            stem_single(x, taps, w, b, left, to, y_step, 0, bits_to, bits_step, 0)
+        if stem and pieces == 2:
+            stem_pair(x, taps, w, b, left, to, y_step, y_apart, bits_to, bits_step, bits_apart, bound)
+        elif stem:
+            stem_single(x, taps, w, b, left, to, y_step, 0, bits_to, bits_step, 0, bound)
         elif pieces == 2:
-            real_pair(x, taps, w, b, left, to, y_step, y_apart, 0, 0, 0)
+            real_pair(x, taps, w, b, left, to, y_step, y_apart, 0, 0, 0, bound)
         else:
-            real_single(x, taps, w, b, left, to, y_step, 0, 0, 0, 0)
+            real_single(x, taps, w, b, left, to, y_step, 0, 0, 0, 0, bound)
 
 
 @compiled
 def real_step(
-    t: Array, x: Array, floats: Array, words: Array, integers: Array, reals: Array, border: Array, gathered: Array
-) -> None:
-    """Run one real convolution from `x` to an arena; `t` holds its numbers (see `bbdg_ref.ops.packed_program`)."""
+    t: Array, bound: np.float32, x: Array, floats: Array, words: Array, integers: Array, reals: Array, border: Array,
+    gathered: Array,
+) -> None:  # fmt: skip
+    """Run one real convolution from `x` to an arena; `t` holds its numbers (see `bbdg_ref.ops.packed_program`).
+
+    If it writes bits, its sums are clipped to -`bound` ... `bound`.
+    """
     source, target, result, batch, channels, height, width = t[1], t[2], t[4], t[5], t[6], t[7], t[8]
     outputs, pad_v, pad_h, out_pixels, taps = t[9], t[10], t[11], t[18], t[19]
     pixel_places, tap_places, weight, bias, run, stride = t[20], t[21], t[26], t[27], t[12], t[13]
@@ -196,7 +201,7 @@ def real_step(
             convolve_tile(
                 pieces, target >= 0, gathered_p, taps, weight_p, bias_p, outputs,
                 y_p + 4 * ((begin + image) * outputs * out_pixels + place * PIECE), out_pixels, y_apart,
-                bits_p + 2 * ((begin + image) * outputs * stored + place), stored, bits_apart,
+                bits_p + 2 * ((begin + image) * outputs * stored + place), stored, bits_apart, bound,
             )  # fmt: skip
     keep((x, floats, words, integers, reals, border, gathered))
 

@@ -8,11 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import storage
+from .layers import HardTanh, Sequential
 from .networks import NETWORKS, Network
 
 __all__ = ["build", "check_size", "describe", "load_network", "save_network"]
 
 FORMAT = "network"
+
+#: The network of two structures: before the second, its stem ended in a hardtanh, which holds no arrays.
+SECOND = "resnet18"
 
 #: Binary weights over width², the same for every width.
 WEIGHTS = {"resnet20": 1044, "resnet18": 2682, "vgg-small": 279, "reactnet18": 2682, "reactnet-a": 27591}
@@ -29,14 +33,24 @@ def describe(network: Network) -> dict[str, Any]:
     Returns
     -------
     dict
-        Builder, arguments, bit rule, padding.
+        Builder, arguments, bit rule, padding; for a ResNet-18 whose stem ends in its batch norm also
+        ``"structure": 2``: without that, a hardtanh follows.
     """
-    return {
+    header = {
         "network": network.name,
         "arguments": network.arguments,
         "bit_rule": "b = (x > 0); bit 1 is beta",
         "padding": "zeros that contribute nothing",
     }
+    second = network.name == SECOND and not isinstance(_stem(network).layers[-1], HardTanh)
+    return header | {"structure": 2} if second else header
+
+
+def _stem(network: Network) -> Sequential:
+    stem = network.layers[0]
+    if not isinstance(stem, Sequential):
+        raise TypeError(f"describe: network must have a Sequential as its stem; got {type(stem).__name__}")
+    return stem
 
 
 def build(header: dict[str, Any], *, rng: np.random.Generator) -> Network:
@@ -52,11 +66,12 @@ def build(header: dict[str, Any], *, rng: np.random.Generator) -> Network:
     Returns
     -------
     Network
+        Of the structure that the header tells: of a ResNet-18 of the first, the stem ends in a hardtanh.
 
     Raises
     ------
     ValueError
-        If the header names no builder of this package or arguments that it does not take.
+        If the header names no builder of this package, arguments that it does not take, or an unknown structure.
     """
     name, arguments = header.get("network"), header.get("arguments")
     whole = set(arguments) == {"domain", "width", "classes"} if isinstance(arguments, dict) else False
@@ -65,7 +80,15 @@ def build(header: dict[str, Any], *, rng: np.random.Generator) -> Network:
             f"build: header must name a network of {sorted(NETWORKS)} with domain, width and classes; "
             f"got {name!r} with {arguments!r}; use a file written by this version of bbdg_ref"
         )
-    return NETWORKS[name](**arguments, rng=rng)
+    structure = header.get("structure", 1)
+    if type(structure) is not int or structure not in ((1, 2) if name == SECOND else (1,)):
+        raise ValueError(
+            f"build: structure must be one that {name} has; got {structure!r}; read it with a later version of bbdg_ref"
+        )
+    network = NETWORKS[name](**arguments, rng=rng)
+    if name == SECOND and structure == 1:
+        _stem(network).layers.append(HardTanh())
+    return network
 
 
 def check_size(header: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -10,6 +10,7 @@ from .binary import BinaryConv2d
 from .blocks import Residual, resnet18_block, resnet20_block
 from .layers import BatchNorm, Conv2d, GlobalAvgPool, HardTanh, Linear, Sequential
 from .network import Network, checked_domain
+from .parameter import Module
 from .reactnet import reactnet18, reactnet_a
 from .vgg import vgg_small
 
@@ -66,12 +67,12 @@ def network_size(network: Network, image_shape: tuple[int, int, int] = (3, 32, 3
 
 
 def _resnet(
-    name: str, block: _Block, widths: tuple[int, ...], blocks: int, *, domain: str, width: int, classes: int,
-    rng: np.random.Generator,
+    name: str, opening: tuple[Module, ...], block: _Block, widths: tuple[int, ...], blocks: int, *, domain: str,
+    width: int, classes: int, rng: np.random.Generator,
 ) -> Network:  # fmt: skip
-    """Stem, stages of ``blocks`` blocks each (every stage but the first starts with stride 2), head."""
+    """Stem, what follows its BN, stages of ``blocks`` blocks (all but the first start with stride 2), head."""
     make = checked_domain(name, domain, width, classes)
-    stem = Sequential(Conv2d(3, width, 3, padding=1, rng=rng), BatchNorm(width), HardTanh())
+    stem = Sequential(Conv2d(3, width, 3, padding=1, rng=rng), BatchNorm(width), *opening)
     stages, channels = [], width
     for number, out in enumerate(widths):
         stage = []
@@ -113,15 +114,15 @@ def resnet20(*, domain: str = "general", width: int = 16, classes: int = 10, rng
     >>> net.forward(np.zeros((2, 3, 32, 32), np.float32), training=False).shape
     (2, 10)
     """
-    widths = (width, 2 * width, 4 * width)
-    return _resnet("resnet20", resnet20_block, widths, 6, domain=domain, width=width, classes=classes, rng=rng)
+    widths, opening = (width, 2 * width, 4 * width), (HardTanh(),)
+    return _resnet("resnet20", opening, resnet20_block, widths, 6, domain=domain, width=width, classes=classes, rng=rng)
 
 
 def resnet18(*, domain: str = "general", width: int = 64, classes: int = 10, rng: np.random.Generator) -> Network:
     """Build binary ResNet-18 for 32×32 images: 16 binary convolutions in eight two-convolution blocks.
 
-    Stem: real 3×3 convolution to ``width``, BN, hardtanh. Four stages of two blocks, ``width`` times
-    1, 2, 4, 8 channels; real strided 1×1 convolution and BN as shortcut where the shape changes.
+    Stem: real 3×3 convolution to ``width`` and BN, no hardtanh. Four stages of two blocks, ``width``
+    times 1, 2, 4, 8 channels; real strided 1×1 convolution and BN as shortcut where the shape changes.
     Head: global average pool, BN, linear.
 
     Parameters
@@ -147,7 +148,7 @@ def resnet18(*, domain: str = "general", width: int = 64, classes: int = 10, rng
     (2, 100)
     """
     widths = (width, 2 * width, 4 * width, 8 * width)
-    return _resnet("resnet18", resnet18_block, widths, 2, domain=domain, width=width, classes=classes, rng=rng)
+    return _resnet("resnet18", (), resnet18_block, widths, 2, domain=domain, width=width, classes=classes, rng=rng)
 
 
 #: The builders by the name that the command line and the files use.

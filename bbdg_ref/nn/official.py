@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from .. import _checks
 from .binary import BinaryConv2d
-from .domains import Symmetric
+from .domains import Bipolar, General, Symmetric
 from .layers import BatchNorm
 from .network import Network
 from .official_layouts import ENTRIES, LAYOUTS, Layout, official_shape
 from .parameter import Module, Shape
+from .signed import signed_latents
 
 __all__ = ["Imported", "load_official", "official_layers", "to_official"]
 
@@ -100,7 +101,8 @@ def load_official(network: Network, arrays: Arrays, *, names: Names | None = Non
     ----------
     network : Network
         Filled in place. Build it with the domain that the weights were trained in: "general" for learned τ and φ,
-        "bipolar" for plain signs, "symmetric" for ReActNet-18 trained without them.
+        "bipolar" for plain signs, "symmetric" for ReActNet-18 trained without them. The official code has no other:
+        what `to_official` wrote of "general-closed" is of "general".
     arrays : mapping of str to ndarray
         A state dict: float16, float32 or float64 (kept as float32), from `read_state_dict` for example.
     names : mapping of str to str, optional
@@ -113,9 +115,11 @@ def load_official(network: Network, arrays: Arrays, *, names: Names | None = Non
 
     Raises
     ------
+    TypeError
+        If a name is no text.
     ValueError
-        If an entry is missing, unknown, of another shape or dtype, or not finite; the message names it. Nothing is
-        changed then.
+        If the network's domain is none of these, or an entry is missing, unknown, of another shape or dtype, not
+        finite or a negative variance; the message names it. Nothing is changed then.
 
     Notes
     -----
@@ -134,6 +138,7 @@ def load_official(network: Network, arrays: Arrays, *, names: Names | None = Non
     True
     """
     given, wanted = _without_prefix(arrays), _entries("load_official", network, names)
+    _check_domains(network)
     if unknown := [name for name in given if name not in wanted]:
         raise _refusal("only entries of the layout", f"{unknown[0]!r} as well", "leave it out, or pass names")
     state, zeros, unused = dict(network.state()), {}, []
@@ -147,6 +152,8 @@ def load_official(network: Network, arrays: Arrays, *, names: Names | None = Non
         if name not in given:
             raise _refusal(f"of the layout of {network.name}", f"no {name!r}", _mend_missing(what))
         number = _number(name, given[name], entry.shape).reshape(state[entry.ours].shape)
+        if what == "running_var" and (number < 0).any():
+            raise _refusal(f"0 or more at {name!r}, a variance", f"{number.min()}", "pass the learned numbers")
         state[entry.ours] = number
         if isinstance(entry.layer, BinaryConv2d) and what not in FIXED:
             place = entry.ours.removesuffix("latent")
@@ -160,7 +167,8 @@ def to_official(network: Network, *, names: Names | None = None) -> dict[str, ND
     """Return a network's weights under their official names, all that the official state dict holds.
 
     The official code knows a layer's bits as the signs of its latent weights alone. Bits that a strategy chose by
-    another threshold are written as latent − threshold, whose signs they are.
+    another threshold θ, or by none, are written as |w − θ| with their sign, which is w − θ where θ cuts them; of
+    latent weights that are θ itself, a number next to 0. In the domain "symmetric", whose scale is mean|w|, it is |w|.
 
     Parameters
     ----------
@@ -178,7 +186,7 @@ def to_official(network: Network, *, names: Names | None = None) -> dict[str, ND
     Raises
     ------
     ValueError
-        If a layer has one pair of values for each filter, or bits that are the signs of no threshold.
+        If a layer has one pair of values for each filter.
 
     Examples
     --------
@@ -197,7 +205,7 @@ def to_official(network: Network, *, names: Names | None = None) -> dict[str, ND
         elif isinstance(entry.layer, BinaryConv2d) and entry.ours is None:
             value = _scalar(layer, what, entry.layer, scaled)
         elif isinstance(entry.layer, BinaryConv2d) and what not in FIXED:
-            value = _signed(layer, entry.layer)
+            value = _signed(entry.layer)
         else:
             assert entry.ours is not None
             value = state[entry.ours]
@@ -216,7 +224,22 @@ def _layout(function: str, network: Network) -> Layout:
     return LAYOUTS[network.name]
 
 
+def _check_domains(network: Network) -> None:
+    """Refuse a layer whose values are not those that the official code would compute from the same numbers."""
+    scaled = LAYOUTS[network.name].scaled
+    for place, layer in network.binary_layers().items():
+        if isinstance(layer.domain, Bipolar | General) or (scaled and isinstance(layer.domain, Symmetric)):
+            continue
+        names = ["'general'", "'bipolar'", *(["'symmetric'"] if scaled else [])]
+        mend = "build it with domain='general' for learned tau and phi, or 'bipolar' for plain signs"
+        expected, got = f"in the domain {' or '.join(names)}", f"{type(layer.domain).__name__} at {place!r}"
+        raise _refusal(expected, got, mend, argument="network")
+
+
 def _without_prefix(arrays: Arrays) -> dict[str, NDArray[Any]]:
+    if odd := [name for name in arrays if not isinstance(name, str)]:
+        expected, mend = "named by str", "pass a state dict, such as that of read_state_dict"
+        raise TypeError(_checks.message("load_official", "arrays", expected, f"the name {odd[0]!r}", mend))
     plain = [name for name in arrays if not name.startswith(PREFIX)]
     if plain and len(plain) < len(arrays):
         raise _refusal(f"named with {PREFIX!r} all or not at all", f"{plain[0]!r} without it", "rename them alike")
@@ -258,7 +281,9 @@ def _entries(function: str, network: Network, names: Names | None) -> dict[str, 
 def _check_unused(name: str, array: NDArray[Any], fixed: float | None) -> None:
     if array.shape != ():
         raise _refusal(f"of shape () at {name!r}", f"shape {array.shape}", "pass the layout's own")
-    if fixed is not None and array != fixed:
+    if fixed is None and (array.dtype.kind not in "iuf" or not 0 <= array < np.inf or array % 1):
+        raise _refusal(f"a count at {name!r}", f"{array.dtype} {array}", "leave it out: no result depends on it")
+    if fixed is not None and (array.dtype.kind != "f" or array != fixed):
         mend = "build the network with domain='general', which has it"
         raise _refusal(f"{fixed} at {name!r}, as in a network that does not learn it", f"{array}", mend)
 
@@ -295,12 +320,10 @@ def _scalar(layer: str, what: str, module: BinaryConv2d, scaled: bool) -> NDArra
     return np.asarray(FIXED[what])
 
 
-def _signed(layer: str, module: BinaryConv2d) -> NDArray[Any]:
+def _signed(module: BinaryConv2d) -> NDArray[Any]:
     """Return latent weights whose signs are the layer's bits, and whose mean|w| is theirs where it counts."""
-    latent = module.latent.value.astype(np.float32)
-    for value in (latent,) if isinstance(module.domain, Symmetric) else (latent, latent - module.threshold):
-        if np.array_equal(value > 0, module.bits):
-            return value
-    expected, got = "one whose bits are signs of latent weights about a threshold", f"other bits at {layer!r}"
-    mend = "set latent.value to abs(latent.value) * signs() first, which keeps the bits and not the training"
-    raise _refusal(expected, got, mend, "to_official", "network")
+    latent = module.latent.value
+    if np.array_equal(latent > 0, module.bits):
+        return latent
+    scaled = isinstance(module.domain, Symmetric)
+    return signed_latents(latent, module.bits, 0.0 if scaled else float(module.threshold))

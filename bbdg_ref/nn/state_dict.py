@@ -29,9 +29,11 @@ __all__ = ["MAX_BYTES", "read_state_dict", "write_state_dict"]
 Arrays = dict[str, NDArray[Any]]
 _T = TypeVar("_T")
 
-#: No file may declare more bytes of arrays: 2 GiB, eight times the largest network here in float64.
+#: No file may hold more bytes of arrays: 2 GiB, eight times the largest network here in float64.
 MAX_BYTES = 2 << 30
 
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_PIECE = 1 << 20
 _MAX_HEADER = 16 << 20  # bytes of JSON; a network of a thousand arrays needs 0.1 MB
 _TYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2",
@@ -61,8 +63,9 @@ def read_state_dict(path: str | os.PathLike[str]) -> Arrays:
     Raises
     ------
     ValueError
-        If the suffix is another, or the file is damaged, declares over 2 GiB, or holds anything but arrays of bool,
-        integers or floats: names that occur twice, bytes that overlap or belong to no array, unknown dtypes.
+        If the suffix is another, or the file is damaged, holds over 2 GiB, or holds anything but arrays of bool,
+        integers or floats: names that occur twice, bytes that overlap or belong to no array, unknown dtypes; or if a
+        ``.npz`` is compressed otherwise than by deflate.
     OSError
         If the file cannot be opened.
 
@@ -168,8 +171,19 @@ def _read_npz(file: IO[bytes]) -> Arrays:
             name = member.filename.removesuffix(".npy")
             if name == member.filename or not name or name in arrays:
                 raise _Damaged(f"a member {member.filename!r} that is no array or comes twice")
-            arrays[name] = _read_npy(name, archive.read(member))  # checks its CRC-32
+            arrays[name] = _read_npy(name, _content(archive, member))
         return arrays
+
+
+def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Return a member's bytes, no more than it declares.
+
+    `ZipFile.read` would unpack as much as there is, up to 2 GiB, before it cuts that to the size declared.
+    """
+    if member.compress_type not in _COMPRESSIONS:  # of the others, zipfile unpacks everything at once
+        raise _Damaged(f"compression {member.compress_type} of {member.filename!r}, neither none nor deflate")
+    with archive.open(member) as stream:
+        return b"".join(iter(lambda: stream.read(_PIECE), b""))  # checks the CRC-32 at the end
 
 
 def _read_npy(name: str, content: bytes) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from .packed_program import Program, Step, aligned_zeros
 
 __all__ = ["build", "fits"]
 
-STEM, REAL, STRIDE_PAD, BINARY, COLUMNS, CLASSIFIER = range(6)
+STEM, CLIPPED_STEM, REAL, STRIDE_PAD, BINARY, COLUMNS, CLASSIFIER = range(7)
 MOST_LISTS = 256  # of all layers and sizes, that a network keeps
 Shape = tuple[int, int, int]
 CACHED = 1 << 21  # bytes of a map that stays in a core's caches until it is read again
@@ -99,7 +99,8 @@ class Places:
 def fits(folded: FoldedNetwork, shape: Shape) -> bool:
     """Tell whether a program can be made of a network.
 
-    It needs signs at 0, hardtanh after every sum, maps of whole pieces, counts that fit int16, and the JIT on.
+    It needs signs at 0, hardtanh or nothing after the stem, hardtanh after every block, maps of whole pieces, counts
+    that fit int16, and the JIT on.
 
     Parameters
     ----------
@@ -114,7 +115,7 @@ def fits(folded: FoldedNetwork, shape: Shape) -> bool:
     """
     from ..kernels.compiled import jit_is_on  # not at the top: importing bbdg_ref does not import Numba
 
-    if not all_clipped(folded):
+    if folded.opening not in (None, ()) or not all_clipped(replace(folded, opening=None)):
         return False
     try:
         shapes = list(_maps(folded, shape))
@@ -160,6 +161,8 @@ class Builder:
     ----------
     known : dict
         Lists of the layers by what they depend on; other batch sizes share them.
+    clip : bool
+        Whether a hardtanh follows the stem.
 
     Attributes
     ----------
@@ -167,8 +170,8 @@ class Builder:
         Images of the steps that are added.
     """
 
-    def __init__(self, known: dict[Any, Lists]) -> None:
-        self.batch, self.known = 1, known
+    def __init__(self, known: dict[Any, Lists], clip: bool) -> None:
+        self.batch, self.known, self.stem = 1, known, CLIPPED_STEM if clip else STEM
         self.steps: list[Step] = []
         self.added: dict[Any, dict[str, int]] = {}  # constants of layers: steps for other images share them
         self.border = 0  # size of the largest map with its border, of one image
@@ -179,7 +182,7 @@ class Builder:
     def real(self, layer: RealLayer, source: int, shape: Shape, result: int, target: int) -> Shape:
         """Add a real convolution; with a target of bits (not -1) it is the stem."""
         after = _after(layer, layer.weight.shape, shape)
-        kind = REAL if target < 0 else STEM
+        kind = REAL if target < 0 else self.stem
         key = id(layer), shape
         if key not in self.added:
             self.added[key] = self.real_constants(layer, kind, shape, after)
@@ -199,7 +202,7 @@ class Builder:
         rows, columns = np.arange(after[1]) * layer.stride[0], np.arange(after[2]) * layer.stride[1]
         pixels = rows[:, None] * width + columns
         # Pixels two apart are read with what lies between and behind them: not from the caller's images.
-        far = layer.stride[1] > 2 or (layer.stride[1] == 2 and kind == STEM and not (pv or ph))
+        far = layer.stride[1] > 2 or (layer.stride[1] == 2 and kind == self.stem and not (pv or ph))
         run = 1 if far else next(run for run in (16, 8, 4, 1) if after[2] % run == 0)
         self.border = max(self.border, channels * height * width if pv or ph else 0)
         self.gathered = max(self.gathered, 2 * PIECE * channels * kh * kw)
@@ -322,7 +325,7 @@ def build(folded: FoldedNetwork, shape: Shape, batch: int, known: dict[Any, List
     segments = _segments(folded, shape, batch, keep)
     largest = max(segment.images * math.prod(shape) for segment in segments for shape in segment.shapes)
     words = max(segment.images * _stored(shape) for segment in segments for shape in segment.shapes)
-    builder, maps, planes = Builder(known), Places(largest, keep), Places(words, keep)
+    builder, maps, planes = Builder(known, folded.opening is None), Places(largest, keep), Places(words, keep)
     found = Found([], [])
     whole = Map(0, -1, shape)
     for segment in segments:

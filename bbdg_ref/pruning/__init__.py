@@ -6,7 +6,7 @@ from .magnitude import GlobalTopK, TopK
 from .n_m import NofM
 from .protocol import Penalty, Pruning
 from .random import RandomBits
-from .schedule import Constant, Cubic, Schedule
+from .schedule import Cubic, Schedule
 from .sign import SignOfLatent
 from .structured import Filters, Kernels
 from .subbit import SubBit
@@ -16,7 +16,6 @@ __all__ = [
     "PAPER_GAMMA_CIFAR10",
     "PAPER_GAMMA_CIFAR100",
     "STRATEGIES",
-    "Constant",
     "Cubic",
     "DensityPenalty",
     "EntropyPenalty",

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import ops
 from ..spec.pruning import Selection
-from .protocol import Penalty, Pruning
+from .protocol import Penalty, Pruning, check_strategy, layers
 
 __all__ = ["WithPenalty", "Within"]
 
@@ -17,10 +18,13 @@ __all__ = ["WithPenalty", "Within"]
 class Within:
     """The ones that one strategy chooses among those of another.
 
-    The second strategy sees the latent weights with all outside the mask replaced by one number below all others and
-    below zero: it takes them last or not at all, and what it takes of them all the same becomes zero. Its densities
-    still count all weights: ``Within(Filters(0.1), TopK(0.05))`` has 5 % of ones, all in a tenth of the filters. What
-    both add to the loss is added up.
+    The second strategy sees the latent weights with all outside the mask replaced by one number, the filler, below
+    those of all layers and below zero: it takes them last or not at all, and what it takes of them all the same becomes
+    zero. Its densities still count all weights: ``Within(Filters(0.1), TopK(0.05))`` has 5 % of ones, all in a tenth of
+    the filters. What both add to the loss is added up.
+
+    The threshold is the second strategy's, unless the filler decided it, as where every weight within the mask is
+    chosen: then it is that of `TopK` with as many ones.
 
     Parameters
     ----------
@@ -42,27 +46,52 @@ class Within:
     mask: Pruning
     choice: Pruning
 
+    def __post_init__(self) -> None:
+        """Refuse what is no strategy."""
+        check_strategy("Within", "mask", self.mask)
+        check_strategy("Within", "choice", self.choice)
+
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the second strategy's ones within the first one's."""
+        latents = layers(self, latents)
         masks = [selection.bits for selection in self.mask.choose(latents, step)]
-        shown = [np.where(mask, latent, _below(latent)) for mask, latent in zip(masks, latents, strict=True)]
-        chosen = self.choice.choose(shown, step)
-        return [Selection(found.bits & mask, found.threshold) for mask, found in zip(masks, chosen, strict=True)]
+        lowest = min((float(latent.min()) for latent in latents), default=0.0)
+        chosen = self.choice.choose(_shown(latents, masks, min(lowest, 0.0)), step)
+        # A threshold below all weights within the mask may be the filler's doing. It is if another filler changes it.
+        least = [latent.min(where=mask, initial=np.inf) for latent, mask in zip(latents, masks, strict=True)]
+        filled = [found.threshold < inside for found, inside in zip(chosen, least, strict=True)]
+        if any(filled):
+            others = self.choice.choose(_shown(latents, masks, 2 * min(lowest, 0.0) - 1), step)
+            filled = [
+                below and found.threshold != other.threshold
+                for below, found, other in zip(filled, chosen, others, strict=True)
+            ]
+        return [_within(*layer) for layer in zip(latents, masks, chosen, filled, strict=True)]
 
     def penalty(self, selections: Sequence[Selection], loss: float) -> Penalty:
         """Return what both add."""
-        first, second = self.mask.penalty(selections, loss), self.choice.penalty(selections, loss)
-        return Penalty(first.value + second.value, first.push + second.push)
+        return self.mask.penalty(selections, loss) + self.choice.penalty(selections, loss)
 
 
-def _below(latent: NDArray[Any]) -> Any:
-    """Return the next number below all latent weights and zero, of their dtype."""
-    return np.nextafter(np.minimum(latent.min(), 0), -np.inf, dtype=latent.dtype)
+def _shown(latents: Sequence[NDArray[Any]], masks: Sequence[NDArray[Any]], above: float) -> list[NDArray[Any]]:
+    """Return the latent weights with the next number below ``above``, of their dtype, outside the masks."""
+    shown = []
+    for latent, mask in zip(latents, masks, strict=True):
+        lowest = np.finfo(latent.dtype).min
+        filler = np.nextafter(latent.dtype.type(max(above, float(lowest))), lowest)
+        shown.append(np.where(mask, latent, filler))
+    return shown
+
+
+def _within(latent: NDArray[Any], mask: NDArray[Any], found: Selection, filled: bool) -> Selection:
+    """Return the ones found that lie within the mask; with the threshold of as many if the filler decided theirs."""
+    bits = found.bits & mask
+    return Selection(bits, ops.select_top_k(latent, int(bits.sum())).threshold if filled else found.threshold)
 
 
 @dataclass(frozen=True)
 class WithPenalty:
-    """The ones that one strategy chooses, with what another adds to the loss.
+    """The ones that one strategy chooses; another adds to the loss, and the first one too if it has a penalty.
 
     ``WithPenalty(SubBit(5), DensityPenalty(0.05, 0.07))`` is the combination that arXiv 2306.13515 names: patterns of
     a codebook, and a penalty on the density of what they are.
@@ -72,7 +101,7 @@ class WithPenalty:
     choice : Pruning
         Chooses the ones.
     penalising : Pruning
-        Adds to the loss, with the ones of ``choice``.
+        Adds to the loss, with the ones of ``choice``. Its own ones do not count.
 
     Examples
     --------
@@ -87,10 +116,15 @@ class WithPenalty:
     choice: Pruning
     penalising: Pruning
 
+    def __post_init__(self) -> None:
+        """Refuse what is no strategy."""
+        check_strategy("WithPenalty", "choice", self.choice)
+        check_strategy("WithPenalty", "penalising", self.penalising)
+
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the ones of the first strategy."""
-        return self.choice.choose(latents, step)
+        return self.choice.choose(layers(self, latents), step)
 
     def penalty(self, selections: Sequence[Selection], loss: float) -> Penalty:
-        """Return what the second strategy adds."""
-        return self.penalising.penalty(selections, loss)
+        """Return what both add."""
+        return self.choice.penalty(selections, loss) + self.penalising.penalty(selections, loss)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .. import _checks, ops
 from ..spec.pruning import Selection
-from .protocol import NO_PENALTY, Penalty
+from .protocol import NO_PENALTY, Penalty, layers
 
 __all__ = ["PAPER_GAMMA_CIFAR10", "PAPER_GAMMA_CIFAR100", "DensityPenalty", "EntropyPenalty"]
 
@@ -78,18 +78,25 @@ class DensityPenalty:
 
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the positive latent weights of each layer."""
-        return [ops.select_positive(latent) for latent in latents]
+        return [ops.select_positive(latent) for latent in layers(self, latents)]
 
     def penalty(self, selections: Sequence[Selection], loss: float) -> Penalty:
-        """Return λ·h and its push on every latent weight."""
-        if self.limit == 0.5:
-            return NO_PENALTY
+        """Return λ·h and its push on every latent weight; nothing where there are no layers."""
         ones = sum(int(np.count_nonzero(selection.bits)) for selection in selections)
         total = sum(selection.bits.size for selection in selections)
+        if self.limit == 0.5 or total == 0:
+            return NO_PENALTY
         result = ops.density_penalty(
             ones, total, limit=self.limit, gamma=self.gamma, loss=loss, dead_zone=self.dead_zone
         )
-        return Penalty(result.value, ops.density_penalty_push(result.multiplier, total, slope=self.slope))
+        if result.multiplier == 0:
+            return NO_PENALTY
+        push = ops.density_penalty_push(result.multiplier, total, slope=self.slope)
+        return Penalty(result.value, push * self._factor(ones / total))
+
+    def _factor(self, density: float) -> float:
+        """Return what scales the push at a density above the limit."""
+        return 1.0
 
 
 @dataclass(frozen=True)
@@ -129,11 +136,6 @@ class EntropyPenalty(DensityPenalty):
             expected, mend = "below 1/2, up to which fewer ones have less entropy", "choose a lower one"
             raise ValueError(_checks.message("EntropyPenalty", "limit", expected, repr(self.limit), mend))
 
-    def penalty(self, selections: Sequence[Selection], loss: float) -> Penalty:
-        """Return the share γ of the loss, and its push on every latent weight."""
-        bounded = super().penalty(selections, loss)
-        if bounded.push == 0:
-            return bounded
-        ones = sum(int(np.count_nonzero(selection.bits)) for selection in selections)
-        density = ones / sum(selection.bits.size for selection in selections)
-        return Penalty(bounded.value, bounded.push * ops.entropy_factor(density, self.limit))
+    def _factor(self, density: float) -> float:
+        """Return the slope of the entropy over its mean slope from the limit on."""
+        return ops.entropy_factor(density, self.limit)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .. import ops
 from ..spec.pruning import Selection
-from .protocol import NoPenalty
+from .protocol import NoPenalty, layers
 from .schedule import Schedule, check_density, count
 
 __all__ = ["GlobalTopK", "TopK"]
@@ -42,7 +42,7 @@ class TopK(NoPenalty):
 
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the k largest latent weights of each layer."""
-        return [ops.select_top_k(latent, count(self.density, step, latent.size)) for latent in latents]
+        return [ops.select_top_k(latent, count(self.density, step, latent.size)) for latent in layers(self, latents)]
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ class GlobalTopK(NoPenalty):
 
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return each layer's part of the k largest latent weights of all."""
+        latents = layers(self, latents)
         if not latents:
             return []
         flat = np.concatenate([latent.reshape(-1) for latent in latents])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .. import _checks, ops
 from ..spec.pruning import Selection
-from .protocol import NoPenalty
+from .protocol import NoPenalty, layers
 
 __all__ = ["NofM"]
 
@@ -67,4 +67,4 @@ class NofM(NoPenalty):
 
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the N largest of every M weights of each layer."""
-        return [ops.select_n_m(latent, self.n, self.m) for latent in latents]
+        return [ops.select_n_m(latent, self.n, self.m) for latent in layers(self, latents, axes=2)]

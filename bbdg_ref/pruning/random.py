@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .. import _checks, ops
 from ..spec.pruning import Selection
-from .protocol import NoPenalty
+from .protocol import NoPenalty, layers
 from .schedule import Schedule, check_density, count
 
 __all__ = ["RandomBits"]
@@ -21,7 +21,9 @@ class RandomBits(NoPenalty):
 
     Every weight of layer i (from 0) gets a number from ``numpy.random.default_rng([seed, i])``, and the k largest are
     ones. So the ones are the same at every step; with a falling density some of them go and none come. Nothing that the
-    latent weights do changes a bit: only the domain, the batch norms and the real layers learn. The threshold is 0.
+    latent weights do changes a bit. In the general and the bipolar domain they therefore learn nothing: the network has
+    τ and φ, its batch norms and its real layers to adapt. In the closed form and in the symmetric domain a layer's two
+    values are means of its latent weights, which go on learning them. The threshold is 0.
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ class RandomBits(NoPenalty):
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the same ones for layers of the same shapes."""
         chosen = []
-        for index, latent in enumerate(latents):
+        for index, latent in enumerate(layers(self, latents)):
             drawn = np.random.default_rng([self.seed, index]).random(latent.shape)
             bits = ops.select_top_k(drawn, count(self.density, step, latent.size)).bits
             chosen.append(Selection(bits, 0.0))

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from .. import _checks
 
-__all__ = ["Constant", "Cubic", "Schedule", "check_density", "count", "density_at"]
+__all__ = ["Cubic", "Schedule", "check_density", "count", "density_at"]
 
 
 class Schedule(Protocol):
@@ -14,27 +14,6 @@ class Schedule(Protocol):
     def at(self, step: int) -> float:
         """Return the density after so many training steps."""
         ...
-
-
-@dataclass(frozen=True)
-class Constant:
-    """The same density at every step.
-
-    Parameters
-    ----------
-    density : float
-        Fraction of ones, in (0, 1].
-    """
-
-    density: float
-
-    def __post_init__(self) -> None:
-        """Refuse a density that is not a fraction."""
-        _checks.fraction("Constant", "density", self.density, one=True)
-
-    def at(self, step: int) -> float:
-        """Return the density."""
-        return self.density
 
 
 @dataclass(frozen=True)
@@ -94,7 +73,10 @@ def check_density(strategy: str, name: str, density: float | Schedule) -> None:
     TypeError, ValueError
         If it is neither.
     """
-    if not hasattr(density, "at"):
+    if isinstance(density, type):
+        got, mend = f"the class {density.__name__}", "make one, such as Cubic(0.5, 0.05, begin=0, steps=1000)"
+        raise TypeError(_checks.message(strategy, name, "a fraction or a schedule", got, mend))
+    if not callable(getattr(density, "at", None)):
         _checks.fraction(strategy, name, density, one=True)
 
 
@@ -111,8 +93,15 @@ def density_at(density: float | Schedule, step: int) -> float:
     Returns
     -------
     float
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the schedule returns what is no fraction in (0, 1].
     """
-    return density.at(step) if hasattr(density, "at") else density
+    if not hasattr(density, "at"):
+        return density
+    return _checks.fraction(f"{type(density).__name__}.at({step})", "density", density.at(step), one=True)
 
 
 def count(density: float | Schedule, step: int, of: int) -> int:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .. import ops
 from ..spec.pruning import Selection
-from .protocol import NoPenalty
+from .protocol import NoPenalty, layers
 
 __all__ = ["SignOfLatent"]
 
@@ -26,4 +26,4 @@ class SignOfLatent(NoPenalty):
 
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the positive latent weights of each layer."""
-        return [ops.select_positive(latent) for latent in latents]
+        return [ops.select_positive(latent) for latent in layers(self, latents)]

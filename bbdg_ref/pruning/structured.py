@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .. import ops
 from ..spec.pruning import Selection
-from .protocol import NoPenalty
+from .protocol import NoPenalty, layers
 from .schedule import Schedule, check_density, count
 
 __all__ = ["Filters", "Kernels"]
@@ -49,7 +49,9 @@ class Filters(NoPenalty):
 
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the filters of each layer with the largest sums."""
-        return [ops.select_filters(latent, count(self.kept, step, len(latent))) for latent in latents]
+        return [
+            ops.select_filters(latent, count(self.kept, step, len(latent))) for latent in layers(self, latents, axes=1)
+        ]
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ class Kernels(NoPenalty):
 
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the kernels of each layer with the largest sums."""
-        return [
-            ops.select_kernels(latent, count(self.kept, step, latent.shape[0] * latent.shape[1])) for latent in latents
-        ]
+        return [self._layer(latent, step) for latent in layers(self, latents, axes=2)]
+
+    def _layer(self, latent: NDArray[Any], step: int) -> Selection:
+        k = count(self.kept, step, latent.shape[0] * latent.shape[1])
+        if latent.ndim == 4:
+            return ops.select_kernels(latent, k)
+        chosen = ops.select_kernels(latent.reshape(*latent.shape[:2], -1, 1), k)  # a linear layer's kernel: one weight
+        return Selection(chosen.bits.reshape(latent.shape), chosen.threshold)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .. import _checks, ops
 from ..spec.pruning import Selection
-from .protocol import NoPenalty
+from .protocol import NoPenalty, layers
 from .schedule import Schedule, check_density, count
 
 __all__ = ["SubBit", "patterns_of_k_ones"]
@@ -33,8 +33,9 @@ class SubBit(NoPenalty):
     it can be made of any weights.
 
     With a density, the layer gets k = round(density·n) ones, or up to eight fewer: step 1 takes the patterns of the
-    k largest latent weights, the zero pattern is always one of them, and step 3 is `patterns_of_k_ones`. Layers of
-    other kernels than 3x3 get their bits by sign, or the k largest.
+    k largest latent weights, the zero pattern is always one of them, and step 3 is `patterns_of_k_ones`. Where no
+    pattern is large enough for k ones, the last one gives way to nine ones. Layers of other kernels than 3x3 get their
+    bits by sign, or the k largest.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ class SubBit(NoPenalty):
 
     def choose(self, latents: Sequence[NDArray[Any]], step: int) -> list[Selection]:
         """Return the patterns of each layer."""
-        return [self._layer(latent, step) for latent in latents]
+        return [self._layer(latent, step) for latent in layers(self, latents)]
 
     def _layer(self, latent: NDArray[Any], step: int) -> Selection:
         k = None if self.density is None else count(self.density, step, latent.size)
@@ -84,6 +85,8 @@ class SubBit(NoPenalty):
             return Selection(ops.pattern_bits(patterns[ops.nearest_pattern(latent, patterns)]), chosen.threshold)
         if 0 not in patterns:
             patterns[-1] = 0
+        if int(np.bitwise_count(patterns).max()) * (latent.size // 9) < k:  # all kernels together cannot hold so many
+            patterns[np.flatnonzero(patterns)[-1:]] = 511
         return patterns_of_k_ones(latent, patterns, k)
 
 
@@ -107,8 +110,10 @@ def patterns_of_k_ones(latent: NDArray[Any], patterns: NDArray[np.integer], k: i
     Returns
     -------
     Selection
-        At most k ones; fewer by less than the largest step from one pattern to another, or because the patterns
-        cannot hold so many. No other choice with as many ones has a larger sum. Its threshold is θ.
+        At most k ones; fewer by less than the largest step from one pattern to another, or because all kernels take
+        the largest pattern and still cannot hold so many. No other choice with as many ones has a larger sum. Its
+        threshold is θ; where that would be as low as 1 below every latent weight, with which no estimator reaches
+        them, it is that of as many largest weights.
 
     Examples
     --------
@@ -130,9 +135,13 @@ def patterns_of_k_ones(latent: NDArray[Any], patterns: NDArray[np.integer], k: i
 
     every = np.arange(len(best))
     low, high = float(latent.min()) - 1, float(latent.max())
-    more, chosen = taken(every, low), taken(every, high)
-    if sizes[more].sum() <= k:
-        chosen, high = more.copy(), low
+    # Above all weights no pattern gains anything; said and not computed, for rounding may see a gain.
+    more: NDArray[np.integer] = taken(every, low)
+    chosen: NDArray[np.integer] = np.zeros_like(every)
+    deep = sizes[more].sum() <= k
+    if deep:  # below the θ at which every kernel takes the largest pattern
+        chosen, high, more = more, low, np.full_like(every, len(sizes) - 1)
+        low = float(((best[:, -1:] - best[:, :-1]) / (sizes[-1] - sizes[:-1])).min(initial=low))
     unsettled, ones = every[chosen != more], sizes[chosen].sum()
     for _ in range(64):  # to the neighbouring floats, as a rule
         middle = low + (high - low) / 2
@@ -145,7 +154,9 @@ def patterns_of_k_ones(latent: NDArray[Any], patterns: NDArray[np.integer], k: i
         else:
             high, chosen[unsettled], ones = middle, between, ones + change
         unsettled = unsettled[chosen[unsettled] != more[unsettled]]
-    fits = np.cumsum(sizes[more] - sizes[chosen]) <= k - ones
+    step = np.maximum(sizes[more] - sizes[chosen], 0)  # below 0 only by rounding
+    fits = (step > 0) & (np.cumsum(step) <= k - ones)
     chosen[fits] = more[fits]
     found = np.take_along_axis(which, chosen[:, None], axis=1)[:, 0]
-    return Selection(bits[found].reshape(latent.shape), high)
+    threshold = ops.select_top_k(latent, int(sizes[chosen].sum())).threshold if deep else high
+    return Selection(bits[found].reshape(latent.shape), threshold)

@@ -5,7 +5,7 @@ all binary layers together, near or below a limit EC, the *expected connections*
 """
 
 from dataclasses import dataclass
-from math import log2
+from math import log1p
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,8 +132,14 @@ def entropy_factor(density: float, limit: float) -> float:
     Notes
     -----
     Below 1/2 the constraint ``H(p) <= H(EC)`` is ``p <= EC``. Its penalty ``lambda (H(p) - H(EC))`` is also the share
-    gamma of the whole, so that it differs in its push alone: towards 1 at the limit, less above it, none at 1/2, from
-    where on fewer ones have no less entropy.
+    gamma of the whole, so that it differs in its push alone: 1 at the limit, less above it, none at 1/2, from where on
+    fewer ones have no less entropy.
+
+    Near the limit the difference of the entropies cancels. In nats it is ``(p - EC) H'(p) + D``, with the divergence
+    ``D = EC log(EC / p) + (1 - EC) log((1 - EC) / (1 - p))``. Up to twice the limit the code sums its Taylor series
+    about p, no term of which is negative::
+
+        D / (p - EC) = sum over j >= 1 of (x^j - y^j) / (j (j + 1)),   x = (p - EC) / p,   y = -(p - EC) / (1 - p)
 
     Examples
     --------
@@ -142,5 +148,8 @@ def entropy_factor(density: float, limit: float) -> float:
     """
     if density >= 0.5:
         return 0.0
-    entropies = [-p * log2(p) - (1 - p) * log2(1 - p) for p in (density, limit)]
-    return log2((1 - density) / density) * (density - limit) / (entropies[0] - entropies[1])
+    excess, slope = density - limit, log1p((1 - 2 * density) / density)
+    x, y = excess / density, excess / (density - 1)
+    near = ((x**j - y**j) / (j * (j + 1)) for j in range(1, 48))
+    far = (1 - limit) * log1p(-y) - limit * log1p(excess / limit)
+    return slope / (slope + (sum(near) if x <= 0.5 else far / excess))

@@ -11,12 +11,12 @@ Therefore the folded expression itself is the definition, to the last bit: every
 to float32 once, in the order written, with no fused multiply-add. What runs elsewhere either equals `evaluate` in
 every bit of its outputs or is another network. (The two zeros count as equal: no bit x > 0 tells them apart.)
 
-Order of the whole: stem, hardtanh or max-pooling; the blocks; mean over the pixels, linear. Within a block, h = x, then
-for every layer z = layer(h > 0) and h = z; y = hardtanh(pool(z) + shortcut(x)), or RPReLU in the place of hardtanh. The
-hardtanh between the two layers of a ResNet-18 block is left out: it does not change which values are positive, and the
-next layer reads nothing else. A bias before a sign is a threshold: h + b > 0 in floating point exactly where h > -b.
-Batch norm after a pooling folds into the convolution before it: z grows with y where g > 0 and falls where g < 0, so
-there the maximum over y is the minimum over z.
+Order of the whole: stem, then hardtanh, max-pooling or nothing; the blocks; mean over the pixels, linear. Within a
+block, h = x, then for every layer z = layer(h > 0) and h = z; y = hardtanh(pool(z) + shortcut(x)), or RPReLU in the
+place of hardtanh. The hardtanh between the two layers of a ResNet-18 block is left out: it does not change which values
+are positive, and the next layer reads nothing else. A bias before a sign is a threshold: h + b > 0 in floating point
+exactly where h > -b. Batch norm after a pooling folds into the convolution before it: z grows with y where g > 0 and
+falls where g < 0, so there the maximum over y is the minimum over z.
 """
 
 from collections.abc import Callable

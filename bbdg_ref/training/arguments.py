@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets import SYNTHETIC_TRAIN, CifarLayout
-from ..nn import DOMAINS, NETWORKS
+from ..nn import DOMAINS, NETWORKS, Network
+from ..ops import entropy_factor
 from ..pruning import STRATEGIES, NofM
 from .checkpoint import load_checkpoint
 from .schedules import SCHEDULES
-from .settings import DENSITY_SCHEDULES, PRUNING_SETTINGS, Experiment
-from .start import read_start
+from .settings import CUBIC_START, DENSITY_SCHEDULES, Experiment, describe, idle_settings
+from .start import FREE, carry_bits, read_start
 
-__all__ = ["Refused", "Task", "check_data_flags", "describe", "make_experiment", "make_parser", "resumed_experiment"]
+__all__ = ["Refused", "Task", "check_data_flags", "make_experiment", "make_parser", "resumed_experiment"]
 
 SYNTHETIC = "synthetic"
-PUBLISHED_WIDTH = {"resnet20": 16, "resnet18": 64, "vgg-small": 128, "reactnet18": 64, "reactnet-a": 32}
+PUBLISHED_WIDTH = {name: inspect.signature(build).parameters["width"].default for name, build in NETWORKS.items()}
 WIDTHS = "channels of the first stage; published: " + ", ".join(f"{name} {n}" for name, n in PUBLISHED_WIDTH.items())
 
 
@@ -189,7 +191,7 @@ def _add_variants(group: argparse._ArgumentGroup) -> None:
     add("--schedule", choices=list(SCHEDULES), help=text)
     text = "label smoothing: share of the target that is spread over all classes (default: 0)"
     add("--smoothing", type=a_gamma, metavar="EPSILON", help=text)
-    text = "a model.h5 whose outputs are learned instead of the labels (knowledge distillation)"
+    text = "a model.h5 or checkpoint.h5 whose outputs are learned instead of the labels (knowledge distillation)"
     add("--teacher", metavar="FILE", help=text)
     text = "by which the logits of teacher and network are divided in the loss (default: 1)"
     add("--temperature", type=a_temperature, metavar="T", help=text)
@@ -220,34 +222,6 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
     text = "continue the run in --out from its checkpoint, to the same bytes; the settings are the checkpoint's"
     add("--resume", action="store_true", default=False, help=text)
     add("--quiet", action="store_true", default=False, help="no progress bar")
-
-
-def describe(experiment: Experiment) -> str:
-    """Return an experiment in a line.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        The settings.
-
-    Returns
-    -------
-    str
-    """
-    e = experiment
-    density = "".join(f" {value}" for value in (e.density, e.n_m, e.subbit and f"{e.subbit} bits") if value is not None)
-    density += "" if e.density_schedule == "constant" else f", {e.density_schedule} density"
-    gamma = "" if e.gamma is None else f", gamma {e.gamma}"
-    gamma += "" if e.init_density is None else f", started at density {e.init_density}"
-    gamma += "" if e.start is None else f", from {e.start}"
-    images = "all" if e.limit_train is None else str(e.limit_train)
-    loss = "" if e.teacher is None else f", taught by {e.teacher} at temperature {e.temperature}"
-    loss += "" if e.smoothing == 0 else f", label smoothing {e.smoothing}"
-    schedule = "" if e.schedule == "cosine" else f", {e.schedule} schedule"
-    return (
-        f"{e.arch}, width {e.width}, {e.domain} domain, prune {e.prune}{density}{gamma}, {e.epochs} epochs of "
-        f"{images} images, batch {e.batch_size}, lr {e.learning_rate}{schedule}{loss}"
-    )
 
 
 _SETTINGS = {field.name for field in dataclasses.fields(Experiment)}
@@ -318,13 +292,33 @@ def make_experiment(task: Task, args: argparse.Namespace) -> Experiment:
     """
     given = given_settings(args)
     merged = merged_settings(task.presets[args.preset or next(iter(task.presets))], given)
-    _fit_start(merged, given)
-    _fit_pruning(task, merged, given)
-    _check_loss(merged, given)
+    start = _fit_start(merged, given)
+    _fit_pruning(task, merged, given, start)
     images = SYNTHETIC_TRAIN if args.data == SYNTHETIC else sum(file.records for file in task.layout.train_files)
     if merged["validation"] + (merged["limit_train"] or merged["batch_size"]) > images:
-        raise Refused(f"--validation and --limit-train together must be at most the {images} images there are")
-    return Experiment(**merged)
+        wanted = f"{merged['validation']} and {merged['limit_train'] or merged['batch_size']}"
+        raise Refused(
+            f"--validation and --limit-train (or one batch) together must be at most the {images} images there are; "
+            f"got {wanted}; lower one of them"
+        )
+    experiment = _experiment(merged)
+    if experiment.teacher is not None:
+        _read_network("teacher", experiment.teacher)
+    if start is not None and not STRATEGIES[experiment.prune].relative and experiment.domain not in FREE:
+        try:
+            carry_bits(start, experiment.pruning(1))
+        except ValueError as error:
+            raise Refused(f"--from {experiment.start} does not go with --prune {experiment.prune}: {error}") from error
+    return experiment
+
+
+def _experiment(settings: Mapping[str, Any]) -> Experiment:
+    """Make the experiment; tell what it refuses by the flag."""
+    try:
+        return Experiment(**settings)
+    except (TypeError, ValueError) as error:
+        name, _, rest = str(error).removeprefix("Experiment: ").partition(" ")
+        raise Refused(f"{_flag(name)} {rest}" if name in _SETTINGS else str(error)) from error
 
 
 def _flag(name: str) -> str:
@@ -332,41 +326,58 @@ def _flag(name: str) -> str:
     return {"learning_rate": "--lr", "start": "--from"}.get(name, "--" + name.replace("_", "-"))
 
 
-def _fit_start(merged: dict[str, Any], given: Mapping[str, Any]) -> None:
-    """Take network, width and domain from the network to start from; refuse flags that contradict it."""
+def _read_network(setting: str, path: str) -> Network:
+    """Read the network that a flag names."""
+    try:
+        return read_start(path)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise Refused(
+            f"{_flag(setting)} must be the file of a network, and {path} is none: {why}; give the model.h5 or "
+            "checkpoint.h5 of a run"
+        ) from error
+
+
+def _fit_start(merged: dict[str, Any], given: Mapping[str, Any]) -> Network | None:
+    """Take network, width and domain from the network to start from; refuse flags that contradict it; return it."""
     if merged["start"] is None:
-        return
+        return None
     if "init_density" in given:
         raise Refused("--init-density has no effect with --from, which has the weights of another run: leave it out")
     merged["init_density"] = None
-    try:
-        network = read_start(merged["start"])
-    except (OSError, ValueError) as error:
-        raise Refused(f"--from must be the file of a network: {error}") from error
+    network = _read_network("start", merged["start"])
     held = {"arch": network.name} | {name: network.arguments[name] for name in ("width", "domain")}
     for name, value in held.items():
         if given.get(name, value) != value:
             raise Refused(f"{_flag(name)} is {given[name]} here but {value} in {merged['start']}: leave the flag out")
     merged |= held
+    return network
 
 
-def _fit_pruning(task: Task, merged: dict[str, Any], given: Mapping[str, Any]) -> None:
+#: An example of a value, by the setting that has no default.
+_EXAMPLES = {"density": "0.05", "n_m": "1:16", "subbit": "5"}
+
+
+def _fit_pruning(task: Task, merged: dict[str, Any], given: Mapping[str, Any], start: Network | None) -> None:
     """Drop the preset's settings that the strategy does not take, fill in γ; refuse flags that do not fit."""
     prune, density = merged["prune"], merged["density"]
-    strategy, none = STRATEGIES[prune], {"density_schedule": "constant"}
-    taken = {*strategy.takes, *(["density_schedule"] if strategy.scheduled else [])}
-    for name in (*PRUNING_SETTINGS, "density_schedule"):
-        if name not in taken and name in given:
-            raise Refused(f"{_flag(name)} has no effect with --prune {prune}: choose another way, or leave it out")
-        if name not in taken:
-            merged[name] = none.get(name)
-        elif merged[name] is None and name != "gamma":
-            raise Refused(f"{_flag(name)} is needed with --prune {prune}")
-    if "gamma" in taken:
+    strategy, idle = STRATEGIES[prune], idle_settings(prune)
+    if odd := [name for name in idle if name in given]:
+        raise Refused(f"{_flag(odd[0])} has no effect with --prune {prune}: choose another way, or leave it out")
+    merged |= idle
+    for name, example in _EXAMPLES.items():
+        if name in strategy.takes and merged[name] is None:
+            raise Refused(f"{_flag(name)} is needed with --prune {prune}: add one, such as {_flag(name)} {example}")
+    if merged["density_schedule"] == "cubic" and density >= CUBIC_START:
+        raise Refused(
+            f"--density-schedule cubic has no effect with --density {density}, as it falls from {CUBIC_START}: choose "
+            "a lower density, or leave the schedule out"
+        )
+    if "gamma" in strategy.takes:
         merged["gamma"] = _fitting_gamma(task, prune, density, merged["gamma"] if "gamma" in given else None)
     if prune == "penalty-entropy":
-        _check_entropy(merged)
-    if "init_density" in given and strategy.relative and merged["domain"] in ("bipolar", "general"):
+        _check_entropy(merged, start)
+    if "init_density" in given and strategy.relative and merged["domain"] in FREE:
         raise Refused(f"--init-density has no effect with --prune {prune}, whose bits a common shift does not change")
 
 
@@ -384,27 +395,25 @@ def _fitting_gamma(task: Task, prune: str, density: float, given: float | None) 
     return task.paper_gamma[density]
 
 
-def _check_entropy(merged: Mapping[str, Any]) -> None:
-    """Refuse what the penalty on the entropy cannot move: at one half the entropy has no slope."""
-    if merged["density"] >= 0.5:
+#: The least factor on the push of the penalty on the density that the penalty on the entropy may begin with.
+ENTROPY_FACTOR = 0.1
+
+
+def _check_entropy(merged: Mapping[str, Any], network: Network | None) -> None:
+    """Refuse what the penalty on the entropy cannot move: at one half the entropy has no slope, near it hardly one."""
+    limit = merged["density"]
+    if limit >= 0.5:
         raise Refused("--density must be below 0.5 with --prune penalty-entropy")
-    start = merged["init_density"]
-    if merged["start"] is None and (start is None or start >= 0.5):
+    start = merged["init_density"] or 0.5
+    if network is not None:
+        bits = [layer.bits for layer in network.binary_layers().values()]
+        start = sum(int(each.sum()) for each in bits) / sum(each.size for each in bits)
+    if start > limit and entropy_factor(start, limit) < ENTROPY_FACTOR:
         raise Refused(
-            "--prune penalty-entropy needs a start below one half, where the entropy has a slope: add --init-density "
+            f"--prune penalty-entropy needs a start below one half, where the entropy has a slope; got density "
+            f"{start:.3g}, where the push is less than {ENTROPY_FACTOR} of that of --prune penalty: add --init-density "
             "0.25, or --from a pruned network"
         )
-
-
-def _check_loss(merged: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Refuse flags of a loss that is not the one in use, and a teacher that is not there."""
-    teacher = merged["teacher"]
-    if teacher is None and "temperature" in given:
-        raise Refused("--temperature has no effect without --teacher: leave it out")
-    if teacher is not None and merged["smoothing"]:
-        raise Refused("--smoothing has no effect with --teacher, as the labels have none: leave it out")
-    if teacher is not None and not Path(teacher).is_file():
-        raise Refused(f"--teacher must be the file of a network, and {teacher} is none: give a model.h5")
 
 
 def resumed_experiment(args: argparse.Namespace) -> Experiment:

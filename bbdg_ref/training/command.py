@@ -14,7 +14,6 @@ from .arguments import (
     Refused,
     Task,
     check_data_flags,
-    describe,
     make_experiment,
     make_parser,
     resumed_experiment,
@@ -23,7 +22,7 @@ from .experiment import holds_a_run, run
 from .interrupts import Interrupted
 from .plots import plot_run
 from .report import Results, format_table, training_seconds
-from .settings import Experiment
+from .settings import Experiment, describe
 
 __all__ = ["find_dataset", "main"]
 
@@ -78,8 +77,11 @@ def _train(task: Task, args: argparse.Namespace) -> int:
 
 def _new_folder(experiment: Experiment) -> Path:
     """Return the first free folder of the experiment's name below runs/."""
-    density = "" if experiment.density is None else f"-{experiment.density}"
-    name = f"{experiment.arch}-{experiment.domain}-{experiment.prune}{density}-seed{experiment.seed}"
+    e = experiment
+    pattern = None if e.n_m is None else e.n_m.replace(":", "of")
+    settings = (pattern, None if e.subbit is None else f"{e.subbit}bits", e.density)
+    taken = "".join(f"-{value}" for value in settings if value is not None)
+    name = f"{e.arch}-{e.domain}-{e.prune}{taken}-seed{e.seed}"
     number = 1
     while (out := Path("runs") / (name if number == 1 else f"{name}-{number}")).exists():
         number += 1

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..datasets import Dataset, split_validation
-from ..nn import NETWORKS, Network, load_network, save_network, shift_latents
+from ..nn import NETWORKS, Network, save_network, shift_latents
 from ..nn.files import describe
 from ..pruning import STRATEGIES
 from .checkpoint import Best, Checkpoint, load_checkpoint, save_checkpoint
@@ -22,7 +22,7 @@ from .interrupts import Interrupted, stop_requests
 from .loop import Evaluation, Images, Trainer, evaluate
 from .report import Results, layer_results, real_parameters, write_results
 from .settings import Experiment
-from .start import read_start
+from .start import carry_bits, read_start
 
 __all__ = ["holds_a_run", "run"]
 
@@ -73,13 +73,18 @@ def _teacher(experiment: Experiment, dataset: Dataset) -> Network | None:
     """Read the network to learn from; refuse one of other classes."""
     if experiment.teacher is None:
         return None
-    teacher, classes = load_network(experiment.teacher), len(dataset.classes)
+    teacher, classes = read_start(experiment.teacher), len(dataset.classes)
     if teacher.arguments["classes"] != classes:
         raise ValueError(
             f"run: teacher must be a network of {classes} classes, as the data set has; got one of "
             f"{teacher.arguments['classes']} in {experiment.teacher}; choose one that was trained on the same classes"
         )
     return teacher
+
+
+def _named(header: dict[str, Any]) -> str:
+    structure = f" of structure {header['structure']}" if "structure" in header else ""
+    return f"{header['network']}{structure} with {header['arguments']}"
 
 
 def holds_a_run(out: Path) -> bool:
@@ -171,8 +176,8 @@ class _Session:
     def begin(self) -> None:
         """Take the weights and statistics of the network to start from, if there is one.
 
-        A strategy that compares latent weights with zero, or those of several layers, gets them less their thresholds:
-        so it begins with the bits that the other run ended with.
+        A strategy that compares latent weights with zero, or those of several layers, gets them with the signs of the
+        bits that the other run ended with.
         """
         if self.experiment.start is None:
             return
@@ -180,13 +185,12 @@ class _Session:
         wanted, found = describe(self.network), describe(start)
         if found != wanted:
             raise ValueError(
-                f"run: start must hold a {wanted['network']} with {wanted['arguments']}; got a {found['network']} with "
-                f"{found['arguments']} in {self.experiment.start}; choose another file"
+                f"run: start must hold a {_named(wanted)}; got a {_named(found)} in {self.experiment.start}; "
+                "choose another file"
             )
         self.network.load_state(start.state())
         if not STRATEGIES[self.experiment.prune].relative:
-            for layer in self.network.binary_layers().values():
-                layer.latent.value -= layer.threshold
+            carry_bits(self.network, self.trainer.pruning)
         self.trainer.choose_bits()
 
     def restore(self, checkpoint: Checkpoint) -> None:

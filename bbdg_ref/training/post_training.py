@@ -1,5 +1,6 @@
 """A network that was trained dense, made sparse without training: new bits, new values, new batch-norm statistics."""
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _checks, ops
-from ..nn import BatchNorm, BinaryConv2d, General, Module, Network
-from ..nn.files import build, describe
+from ..nn import DOMAINS, BatchNorm, BinaryConv2d, Conv2d, General, Module, Network
 from ..projection import fit_domain, project
 from ..spec.pruning import Selection
 
@@ -41,8 +41,8 @@ def sparsify(network: Network, density: float | None, *, domain: str = "general"
     Returns
     -------
     Network
-        Ready for evaluation, packing or more training. Its latent weights are the dense network's, and each layer's
-        threshold lies between the smallest one and the largest zero.
+        With the layers and estimators of the given one, ready for evaluation, packing or more training. Its latent
+        weights are the dense network's, and each layer's threshold lies between the smallest one and the largest zero.
 
     Raises
     ------
@@ -71,16 +71,15 @@ def sparsify(network: Network, density: float | None, *, domain: str = "general"
     """
     if density is not None:
         density = _checks.fraction("sparsify", "density", density, one=True)
-    copy = build(
-        describe(network) | {"arguments": network.arguments | {"domain": domain}}, rng=np.random.default_rng(0)
-    )
-    old, state = network.state(), copy.state()
-    copy.load_state({name: old.get(name, array) for name, array in state.items()})
-    for dense, sparse in zip(network.binary_layers().values(), copy.binary_layers().values(), strict=True):
-        sparse.choose(_select(dense.latent.value, density))
-        _fit(sparse, dense.weights())
-    estimate_batch_norm(copy, batches)
-    return copy
+    _checks.one_of("sparsify", "domain", domain, list(DOMAINS))
+    sparse = copy.deepcopy(network)  # not built anew: its layers and estimators may be others than the builder's
+    sparse.arguments["domain"] = domain
+    for old, new in zip(network.binary_layers().values(), sparse.binary_layers().values(), strict=True):
+        new.domain = DOMAINS[domain]()
+        new.choose(_select(old.latent.value, density))
+        _fit(new, old.weights())
+    estimate_batch_norm(sparse, batches)
+    return sparse
 
 
 def estimate_batch_norm(network: Network, batches: Batches) -> None:
@@ -101,8 +100,9 @@ def estimate_batch_norm(network: Network, batches: Batches) -> None:
 
     Raises
     ------
-    ValueError
-        If there are none, or one of a single image. Nothing is changed then.
+    TypeError, ValueError
+        If there are none, or one that is no array of floats, has a single image, other channels than the network's
+        first convolution, or NaN or infinity in it. Nothing is changed then.
 
     Notes
     -----
@@ -122,18 +122,18 @@ def estimate_batch_norm(network: Network, batches: Batches) -> None:
     norms = [module for _, module in network.modules() if isinstance(module, BatchNorm)]
     before = [(norm.running_mean, norm.running_var) for norm in norms]
     sums = [_Moments(len(norm.running_mean)) for norm in norms]
+    channels = next((m.weight.value.shape[1] for _, m in network.modules() if isinstance(m, Conv2d)), 3)
     try:
         for batch in batches:
-            if batch.ndim != 4 or len(batch) < 2:
-                raise _no_batches(f"one of shape {batch.shape}")
-            network.forward(batch, training=True)
+            network.forward(_checked(batch, channels), training=True)
             for norm, moments in zip(norms, sums, strict=True):
                 x, mean, var, _ = norm.take_saved()
                 moments.add(x.size // x.shape[1], mean, var)
             _forget(network)
         if any(moments.count == 0 for moments in sums):
-            raise _no_batches("none")
+            raise ValueError(_batches_message(channels, "none"))
     except BaseException:
+        _forget(network)
         for norm, (mean, var) in zip(norms, before, strict=True):
             norm.running_mean, norm.running_var = mean, var
         raise
@@ -159,9 +159,23 @@ class _Moments:
         return self.squares / (self.count - 1)
 
 
-def _no_batches(got: str) -> ValueError:
-    expected, mend = "arrays (batch, 3, height, width) of two images or more", "give a few hundred training images"
-    return ValueError(_checks.message("estimate_batch_norm", "batches", expected, got, mend))
+def _batches_message(channels: int, got: str, mend: str = "give a few hundred training images") -> str:
+    expected = f"normalised images, float arrays (batch, {channels}, height, width) of two or more"
+    return _checks.message("estimate_batch_norm", "batches", expected, got, mend)
+
+
+def _checked(batch: object, channels: int) -> NDArray[Any]:
+    """Return a batch of images from which statistics can be taken; refuse any other."""
+    if not isinstance(batch, np.ndarray):
+        raise TypeError(_batches_message(channels, f"one of type {type(batch).__name__}", "pass arrays"))
+    if batch.dtype not in (np.float32, np.float64):
+        mend = "bbdg_ref.training.normalise makes float32 of pixels"
+        raise TypeError(_batches_message(channels, f"one of {batch.dtype}", mend))
+    if batch.ndim != 4 or len(batch) < 2 or batch.shape[1] != channels or batch.size == 0:
+        raise ValueError(_batches_message(channels, f"one of shape {batch.shape}"))
+    if not np.isfinite(batch).all():
+        raise _checks.not_finite("estimate_batch_norm", "batches", batch)
+    return batch
 
 
 def _forget(network: Module) -> None:

@@ -9,7 +9,7 @@ from ..pruning import STRATEGIES, Cubic, Pruning
 from .loop import Recipe
 from .schedules import SCHEDULES
 
-__all__ = ["Experiment"]
+__all__ = ["Experiment", "describe", "idle_settings"]
 
 #: How the density comes to its value, by the names that the command line and the files use.
 DENSITY_SCHEDULES = ("constant", "cubic")
@@ -21,6 +21,24 @@ CUBIC_START, CUBIC_PART = 0.5, 0.5
 PRUNING_SETTINGS = ("density", "gamma", "n_m", "subbit")
 
 VALIDATION_IMAGES = 5000
+
+
+def idle_settings(prune: str) -> dict[str, str | None]:
+    """Return the settings that a strategy does not take.
+
+    Parameters
+    ----------
+    prune : str
+        A name of `bbdg_ref.pruning.STRATEGIES`.
+
+    Returns
+    -------
+    dict
+        By name, what each of them is then.
+    """
+    strategy = STRATEGIES[prune]
+    idle: dict[str, str | None] = {name: None for name in PRUNING_SETTINGS if name not in strategy.takes}
+    return idle if strategy.scheduled else idle | {"density_schedule": "constant"}
 
 
 @dataclass(frozen=True)
@@ -56,8 +74,7 @@ class Experiment:
     rotate, schedule, smoothing, temperature : bool, str, float, float
         Of `Recipe`; smoothing needs labels, another temperature than 1 a teacher.
     teacher : str or None
-        File of the network, as `bbdg_ref.nn.save_network` writes it, whose outputs are learned instead of the labels.
-
+        File of the network, a ``model.h5`` or a ``checkpoint.h5``, whose outputs are learned instead of the labels.
     density_schedule : {"constant", "cubic"}
         The density at every step; or, for the strategies that choose so many ones, from one half (or the density, if it
         is higher) along a cubic, which ends after half of the steps.
@@ -138,11 +155,11 @@ class Experiment:
     def _check_pruning(self) -> None:
         """Refuse a setting that the strategy does not take, the lack of one that it needs, and a start that is none."""
         _checks.one_of("Experiment", "prune", self.prune, list(STRATEGIES))
+        _checks.one_of("Experiment", "density_schedule", self.density_schedule, DENSITY_SCHEDULES)
         strategy = STRATEGIES[self.prune]
-        for name in PRUNING_SETTINGS:
-            value = getattr(self, name)
-            if name not in strategy.takes and value is not None:
-                raise ValueError(_message(name, f"None with prune {self.prune!r}", value, "leave it out"))
+        for name, none in idle_settings(self.prune).items():
+            if (value := getattr(self, name)) != none:
+                raise ValueError(_message(name, f"{none!r} with prune {self.prune!r}", value, "leave it out"))
         if "density" in strategy.takes:
             _checks.fraction("Experiment", "density", self.density, one="gamma" not in strategy.takes)
         if "gamma" in strategy.takes:
@@ -151,10 +168,6 @@ class Experiment:
             _checks.integer("Experiment", "subbit", self.subbit, 1, 8)
         if "n_m" in strategy.takes and not isinstance(self.n_m, str):
             raise TypeError(_message("n_m", "text such as '2:4'", self.n_m, "pass a str"))
-        _checks.one_of("Experiment", "density_schedule", self.density_schedule, DENSITY_SCHEDULES)
-        if self.density_schedule != "constant" and not strategy.scheduled:
-            expected = f"'constant' with prune {self.prune!r}"
-            raise ValueError(_message("density_schedule", expected, self.density_schedule, "leave it out"))
         if self.start is not None and (not isinstance(self.start, str) or not self.start):
             raise TypeError(_message("start", "the path of a file, or None", self.start, "pass a str"))
         if self.start is not None and self.init_density is not None:
@@ -194,6 +207,36 @@ class Experiment:
         """Return the part that the training loop needs."""
         names = [f.name for f in dataclasses.fields(Recipe)]
         return Recipe(**{name: getattr(self, name) for name in names})
+
+
+def describe(experiment: Experiment) -> str:
+    """Return an experiment in a line.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The settings.
+
+    Returns
+    -------
+    str
+    """
+    e = experiment
+    density = "".join(f" {value}" for value in (e.density, e.n_m, e.subbit and f"{e.subbit} bits") if value is not None)
+    density += "" if e.density_schedule == "constant" else f", {e.density_schedule} density"
+    gamma = "" if e.gamma is None else f", gamma {e.gamma}"
+    gamma += "" if e.init_density is None else f", started at density {e.init_density}"
+    gamma += "" if e.start is None else f", from {e.start}"
+    images = "all" if e.limit_train is None else str(e.limit_train)
+    loss = "" if e.teacher is None else f", taught by {e.teacher} at temperature {e.temperature}"
+    loss += "" if e.smoothing == 0 else f", label smoothing {e.smoothing}"
+    schedule = "" if e.schedule == "cosine" else f", {e.schedule} schedule"
+    augmented = [name for name in ("crop", "flip", "rotate", "mixup") if getattr(e, name)]
+    return (
+        f"{e.arch}, width {e.width}, {e.domain} domain, prune {e.prune}{density}{gamma}, {e.epochs} epochs of "
+        f"{images} images ({', '.join(augmented) or 'not augmented'}), batch {e.batch_size}, "
+        f"lr {e.learning_rate}{schedule}{loss}"
+    )
 
 
 def _message(name: str, expected: str, value: object, mend: str) -> str:

@@ -12,45 +12,104 @@ from bbdg_ref.training import run
 SCRIPT = Path(__file__).parents[2] / "examples" / "sparsify.py"
 
 
+#: Runs that trained sparse, and how they differ from the dense one but for the seed.
+SPARSE = {
+    "sparse": {},
+    "sparse-again": {"seed": 1},
+    "random": {"prune": "random"},
+    "longer": {"epochs": 2},
+    "wider": {"width": 3},
+    "n-m": {"prune": "n-m", "density": None, "n_m": "1:8"},
+}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     run(experiment(prune="none", density=None, epochs=1), dataset(), folder / "dense", bar=False)
-    run(experiment(density=0.1, epochs=1), dataset(), folder / "sparse", bar=False)
+    for name, changes in SPARSE.items():
+        run(experiment(**{"density": 0.1, "epochs": 1} | changes), dataset(), folder / name, bar=False)
     return folder
 
 
-def start(monkeypatch, capsys, *words) -> tuple[str, str]:
+def start(monkeypatch, capsys, *words, status=0) -> tuple[str, str]:
     monkeypatch.setattr(datasets, "synthetic", dataset)
     monkeypatch.setattr(sys, "argv", ["sparsify.py", *map(str, words), "--data", "synthetic"])
-    runpy.run_path(str(SCRIPT), run_name="__main__")
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    assert end.value.code == status
     return capsys.readouterr()
 
 
-def test_a_table_of_sparsified_networks_beside_those_trained_sparse(folder, tmp_path, monkeypatch, capsys):
+def cells(text: str) -> list[list[str]]:
+    return [line[2:-2].split(" | ") for line in text.splitlines() if line.startswith("|")]
+
+
+def results(folder) -> dict:
+    return json.loads((folder / "results.json").read_text())
+
+
+def test_tables_of_sparsified_networks_and_of_those_trained_sparse(folder, tmp_path, monkeypatch, capsys):
     (folder / "begun").mkdir(exist_ok=True)
     words = [folder / "dense", "--images", 20, "--out", tmp_path, "--domains", "general"]
-    out, err = start(
-        monkeypatch, capsys, *words, "--densities", 0.25, 0.1, "--sparse", folder / "sparse", folder / "begun"
-    )
+    sparse = ["--sparse", *(folder / name for name in SPARSE), folder / "begun"]
+    out, err = start(monkeypatch, capsys, *words, "--densities", 0.25, 0.1, *sparse)
     assert "begun: no results.json" in err
-    lines = [line for line in out.splitlines() if line.startswith("|")]
-    head, _, dense, quarter, tenth = (line.strip("| ").split(" | ") for line in lines)
+    head, _, dense, quarter, tenth, second, _, *trained = cells(out)
     assert head[0] == "density" and dense[0] == "dense" and len(quarter) == len(tenth) == len(head)
-    assert tenth[:2] == ["0.1", "general"] and quarter[-1] == "—"
-    trained = json.loads((folder / "sparse" / "results.json").read_text())["test_accuracy"]
-    assert float(tenth[-1]) == pytest.approx(100 * trained, abs=0.005)
-    known = json.loads((folder / "dense" / "results.json").read_text())["test_accuracy"]
-    assert float(dense[3]) == pytest.approx(100 * known, abs=0.005)
-    assert (tmp_path / "sparsify.md").read_text().splitlines() == lines
+    assert tenth[:2] == ["0.1", "general"] and float(tenth[2]) == pytest.approx(0.1, abs=0.01)
+    assert float(dense[3]) == pytest.approx(100 * results(folder / "dense")["test_accuracy"], abs=0.005)
+    assert second[0].startswith("trained sparse") and len(trained) == 5
+    pair = [results(folder / name) for name in ("sparse", "sparse-again")]  # which differ in the seed alone
+    means = [sum(each[name] for each in pair) / 2 for name in ("density", "test_accuracy")]
+    assert trained[0] == ["prune topk, density 0.1", "2", f"{means[0]:.4f}", f"{100 * means[1]:.2f}"]
+    assert [row[0] for row in trained[1:]] == [
+        "prune random, density 0.1",
+        "prune topk, density 0.1, epochs 2",
+        "width 3, prune topk, density 0.1",
+        "prune n-m, n_m 1:8",
+    ]
+    for row, name in zip(trained[1:], list(SPARSE)[2:], strict=True):
+        one = results(folder / name)
+        assert row[1:] == ["1", f"{one['density']:.4f}", f"{100 * one['test_accuracy']:.2f}"]
+    assert cells((tmp_path / "sparsify.md").read_text()) == cells(out)
     _, err = start(monkeypatch, capsys, *words, "--densities", 0.25, 0.1, 0.5)
     assert "density 0.5" in err and "density 0.25" not in err and "density 0.1" not in err  # two are known
 
 
 def test_data_that_the_run_was_not_trained_on_are_refused(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys.modules[__name__], "dataset", lambda: dataset_named("another set"))
-    with pytest.raises(ValueError, match="must be given; got 'another set', and it was trained on"):
-        start(monkeypatch, capsys, folder / "dense", "--out", tmp_path)
+    _, err = start(monkeypatch, capsys, folder / "dense", "--out", tmp_path, status=1)
+    assert "error: the dense run's data must be given; got 'another set', and it was trained on" in err
+
+
+def test_a_run_that_is_not_dense_is_refused(folder, tmp_path, monkeypatch, capsys):
+    out, err = start(monkeypatch, capsys, folder / "sparse", "--out", tmp_path, status=1)
+    assert "error: dense must be the folder of a run with --prune none; " in err and "has --prune topk" in err
+    assert not out and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "no json", '{"experiment": {"arch": "vgg"}}'])
+def test_what_is_no_folder_of_a_run_is_refused_in_a_line(tmp_path, monkeypatch, capsys, content):
+    _, err = start(monkeypatch, capsys, tmp_path / "none", status=1)
+    assert err == f"error: {tmp_path / 'none' / 'results.json'}: No such file or directory\n"
+    (tmp_path / "results.json").write_text(content)
+    _, err = start(monkeypatch, capsys, tmp_path, status=1)
+    assert err.startswith(f"error: {tmp_path / 'results.json'} must hold the results of a run") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--densities 1.5", "--densities 0", "--densities nan", "--images 0", "--images -5", "--images 1", "--images x"],
+)
+def test_a_number_out_of_its_range_is_refused(folder, tmp_path, monkeypatch, capsys, words):
+    _, err = start(monkeypatch, capsys, folder / "dense", "--out", tmp_path, *words.split(), status=2)
+    assert f"argument {words.split()[0]}: must be" in err
+
+
+def test_more_images_than_there_are_are_refused(folder, tmp_path, monkeypatch, capsys):
+    _, err = start(monkeypatch, capsys, folder / "dense", "--out", tmp_path, "--images", 45, status=1)
+    assert err == "error: --images must be at most the 44 there are; got 45\n"
 
 
 def dataset_named(label):

@@ -84,9 +84,8 @@ def test_every_block_is_the_unfolded_block(arch, domain, density, seed):
     images = normal(rng(seed), 2, 3, 8, 8)
     result = evaluate(folded, images)
 
-    conv, norm, hardtanh = network.layers[0].layers
     stem = folded.stem
-    y = Sequential(conv, norm, hardtanh).forward(images.astype(float), training=False)
+    y = network.layers[0].forward(images.astype(float), training=False)
     terms = np.abs(stem.weight).sum(axis=(1, 2, 3)) * np.abs(images).max() + np.abs(stem.bias)
     assert np.abs(result.features[0] - y).max() <= (27 + 3) * UNIT * terms.max()
 
@@ -152,7 +151,7 @@ def test_resnet20_has_the_structure_of_its_modules():
     network = nn.resnet20(width=3, classes=7, rng=rng())
     folded = fold(network)
     assert isinstance(folded, FoldedNetwork) and folded.name == "resnet20" and folded.image_shape is None
-    assert folded.stem.weight.shape == (3, 3, 3, 3) and folded.stem.padding == (1, 1)
+    assert folded.stem.weight.shape == (3, 3, 3, 3) and folded.stem.padding == (1, 1) and folded.opening is None
     assert [block.layers[0].bits.shape[:2] for block in folded.blocks[5:7]] == [(3, 3), (6, 3)]
     strides = [block.layers[0].stride for block in folded.blocks]
     assert strides == [(2, 2) if index in (6, 12) else (1, 1) for index in range(18)]
@@ -162,7 +161,11 @@ def test_resnet20_has_the_structure_of_its_modules():
 
 
 def test_resnet18_has_the_structure_of_its_modules():
-    folded = fold(nn.resnet18(width=2, classes=5, rng=rng()))
+    network = nn.resnet18(width=2, classes=5, rng=rng())
+    folded = fold(network)
+    assert folded.opening == ()
+    network.layers[0].layers.append(HardTanh())
+    assert fold(network).opening is None
     assert [len(block.layers) for block in folded.blocks] == [2] * 8
     real = [index for index, block in enumerate(folded.blocks) if block.shortcut is not None]
     assert real == [2, 4, 6]
@@ -246,8 +249,8 @@ def swap(path: str, module: nn.Module | None) -> Callable[[Network], None]:
     [
         (swap("stem", HardTanh()), "stem must be a Sequential; got a HardTanh"),
         (swap("stem.1", HardTanh()), "stem.1 must be a BatchNorm; got a HardTanh"),
-        (swap("stem.2", Doubling()), "stem.2 must be a HardTanh; got a Doubling"),
-        (swap("stem.2+", HardTanh()), r"stem must be a Sequential of 3 modules .*; got 4 \(Conv2d, BatchNorm, HardT"),
+        (lambda net: net.layers[0].layers.append(Doubling()), "stem.2 must be a HardTanh; got a Doubling"),
+        (swap("stem.1", None), r"stem must be a Sequential of 3 modules .*; got 1 \(Conv2d\)"),
         (swap("stage1", HardTanh()), "stage1 must be a Sequential; got a HardTanh"),
         (swap("stage2.1", HardTanh()), "stage2.1 must be a Residual or a ResidualSum or a Sequential; got a"),
         (swap("stage1.0.main", HardTanh()), "stage1.0.main must be a Sequential; got a HardTanh"),
@@ -273,6 +276,12 @@ def test_a_module_that_it_does_not_know_is_named(change, text):
 @pytest.mark.parametrize(
     ("arch", "change", "text"),
     [
+        ("resnet20", swap("stem.2", Doubling()), "stem.2 must be a HardTanh; got a Doubling"),
+        (
+            "resnet20",
+            swap("stem.2+", HardTanh()),
+            r"stem must be a Sequential of 3 modules .*; got 4 \(Conv2d, BatchNorm, HardT",
+        ),
         ("vgg-small", swap("stage1.0.1", HardTanh()), "stage1.0.1 must be a BatchNorm; got a HardTanh"),
         (
             "vgg-small",

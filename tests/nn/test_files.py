@@ -36,6 +36,35 @@ def test_build_makes_the_network_that_describe_names():
     assert again.name == "resnet18" and list(again.state()) == list(network.state())
 
 
+def test_a_resnet18_of_the_first_structure_keeps_the_hardtanh_of_its_stem(tmp_path):
+    network = small("resnet18")
+    header = describe(network)
+    assert header["structure"] == 2 and "structure" not in describe(small("resnet20"))
+    del header["structure"]
+    storage.save(tmp_path / "first.h5", "network", network.state(), header)
+    first = nn.load_network(tmp_path / "first.h5")
+    assert isinstance(first.layers[0].layers[-1], nn.HardTanh) and describe(first) == header
+    nn.save_network(tmp_path / "again.h5", first)
+    again = nn.load_network(tmp_path / "again.h5")
+    nn.save_network(tmp_path / "second.h5", network)
+    second = nn.load_network(tmp_path / "second.h5")
+    x = 3 * rng(1).standard_normal((3, 3, 32, 32)).astype(np.float32)
+    logits = [net.forward(x, training=False) for net in (first, again, second, network)]
+    assert np.array_equal(logits[0], logits[1]) and np.array_equal(logits[2], logits[3])
+    assert not np.allclose(logits[0], logits[2], atol=1e-3)
+
+
+@pytest.mark.parametrize("structure", [0, 3, "2", None, True, 2.0])
+def test_a_structure_of_another_version_is_refused(structure):
+    with pytest.raises(ValueError, match=r"^build: structure must be one that resnet18 has; got"):
+        build(describe(small("resnet18")) | {"structure": structure}, rng=rng())
+
+
+def test_a_resnet20_has_one_structure():
+    with pytest.raises(ValueError, match=r"^build: structure must be one that resnet20 has; got 2"):
+        build(describe(small()) | {"structure": 2}, rng=rng())
+
+
 @pytest.mark.parametrize(
     "change",
     [

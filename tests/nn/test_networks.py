@@ -27,6 +27,15 @@ def test_a_network_holds_and_does_what_the_published_one_does(arch):
     assert sum(out * into for out, into, *size in shapes if size == [3, 3]) == kernels
 
 
+def test_the_stem_of_resnet20_ends_in_a_hardtanh_that_of_resnet18_does_not():
+    kinds = {arch: [type(layer) for layer in small(arch).layers[0].layers] for arch in ("resnet20", "resnet18")}
+    assert kinds["resnet18"] == [nn.Conv2d, nn.BatchNorm]
+    assert kinds["resnet20"] == [nn.Conv2d, nn.BatchNorm, nn.HardTanh]
+    x = 3 * rng().standard_normal((2, 3, 32, 32)).astype(np.float32)
+    largest = {arch: np.abs(small(arch).layers[0].forward(x, training=True)).max() for arch in kinds}
+    assert largest["resnet18"] > 1 == largest["resnet20"]
+
+
 @pytest.mark.parametrize("arch", nn.NETWORKS)
 def test_the_published_width_of_the_command_line_is_that_of_the_builder(arch):
     layers = small(arch, width=PUBLISHED_WIDTH[arch]).binary_layers()

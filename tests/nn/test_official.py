@@ -8,6 +8,7 @@ from bbdg_ref import nn, ops
 from bbdg_ref.nn.official import PREFIX, load_official, official_layers, to_official
 from bbdg_ref.nn.official_layouts import LAYOUTS
 from bbdg_ref.nn.state_dict import read_state_dict, write_state_dict
+from bbdg_ref.pruning import Filters, TopK, Within
 from bbdg_ref.spec.pruning import Selection
 
 NAMES = sorted(LAYOUTS)
@@ -34,14 +35,6 @@ def trained(name: str = "resnet20", *, domain: str = "general", width: int = 2, 
 def images(name: str, count: int, dtype: type = np.float32) -> np.ndarray:
     side = 64 if name == "reactnet-a" else 32
     return rng(7).standard_normal((count, 3, side, side)).astype(dtype)
-
-
-def unclipped(network: nn.Network) -> nn.Network:
-    """The network without a hardtanh at the end of its stem, as the official ResNet-18 has it."""
-    stem = network.layers[0]
-    if network.name == "resnet18" and isinstance(stem.layers[-1], nn.HardTanh):
-        stem.layers.pop()
-    return network
 
 
 def same(first: nn.Network, second: nn.Network) -> bool:
@@ -136,10 +129,10 @@ CASES = [*((name, "general") for name in NAMES), ("resnet20", "bipolar"), ("reac
 
 @pytest.mark.parametrize(("name", "domain"), CASES)
 def test_logits_are_those_of_the_official_network(name, domain):
-    network, width = unclipped(trained(name, domain=domain, width=4)), 4
+    network, width = trained(name, domain=domain, width=4), 4
     arrays, x = to_official(network), images(name, 4, np.float64)
     expected = log_softmax(reference(name, arrays, x, width=width, scaled=domain == "symmetric"))
-    imported = unclipped(build(name, domain=domain, width=width, seed=9))
+    imported = build(name, domain=domain, width=width, seed=9)
     load_official(imported, arrays)
     in_float64(imported)
     got = log_softmax(imported.forward(x, training=False))
@@ -150,7 +143,7 @@ def test_logits_are_those_of_the_official_network(name, domain):
 
 @pytest.mark.parametrize(("name", "domain"), CASES)
 def test_logits_in_float32_are_those_but_where_an_activation_is_next_to_zero(name, domain):
-    network = unclipped(trained(name, domain=domain, width=4))
+    network = trained(name, domain=domain, width=4)
     x = images(name, 8)
     expected = log_softmax(reference(name, to_official(network), x, width=4, scaled=domain == "symmetric"))
     got = log_softmax(network.forward(x, training=False))
@@ -292,10 +285,100 @@ def test_latent_weights_that_are_zero_are_counted_and_get_bit_zero():
 def test_what_the_layout_cannot_say_is_refused():
     with pytest.raises(ValueError, match=r"two values a layer; got two a filter at 'layer1\.0\.conv1'"):
         to_official(build(domain="symmetric"))
-    network = build()
+
+
+CHOICES = {
+    "top-k": lambda latent: ops.select_top_k(latent, latent.size // 20 + 1),
+    "filters": Within(Filters(0.5), TopK(0.25)).choose,
+    "inverted": lambda latent: Selection(latent <= 0, 0.0),
+}
+
+
+@pytest.mark.parametrize("how", CHOICES)
+@pytest.mark.parametrize(
+    ("name", "domain"), [("resnet20", "general"), ("resnet20", "bipolar"), ("reactnet18", "symmetric")]
+)
+def test_bits_by_any_rule_are_written_with_latent_weights_of_their_signs(name, domain, how):
+    network, other = trained(name, domain=domain), build(name, domain=domain, seed=5)
+    for layer in network.binary_layers().values():
+        layer.latent.value.flat[::7] = 1.5  # as the clamp leaves them: ties at the cut
+        layer.latent.value.flat[1::7] = 0
+        found = CHOICES[how]([layer.latent.value], 0)[0] if how == "filters" else CHOICES[how](layer.latent.value)
+        layer.choose(found)
+    arrays = to_official(network)
+    assert load_official(other, arrays).zeros == {}
+    for one, two in zip(network.binary_layers().values(), other.binary_layers().values(), strict=True):
+        assert np.array_equal(one.bits, two.bits)
+    x = images(name, 2)
+    assert np.array_equal(network.forward(x, training=False), other.forward(x, training=False))
+
+
+def test_a_cut_between_adjacent_latent_weights_is_written():
+    network, other = build(), build(seed=5)
     layer = network.binary_layers()["stage1.0.main.0"]
-    layer.choose(Selection(~layer.bits, 0.0))
-    with pytest.raises(
-        ValueError, match=r"signs of latent weights about a threshold; got other bits at 'layer1\.0\.conv1'"
-    ):
-        to_official(network)
+    one = np.float32(0.3)
+    layer.latent.value = np.full_like(layer.latent.value, one)
+    layer.latent.value.flat[:5] = np.nextafter(one, np.float32(1))
+    layer.choose(ops.select_top_k(layer.latent.value, 5))
+    load_official(other, to_official(network))
+    assert np.flatnonzero(other.binary_layers()["stage1.0.main.0"].bits).tolist() == [0, 1, 2, 3, 4]
+
+
+# --- domains, variances, counts and names ---
+
+
+@pytest.mark.parametrize(
+    ("name", "domain"),
+    [("resnet20", "general-closed"), ("resnet20", "symmetric"), ("resnet18", "symmetric"),
+     ("reactnet-a", "symmetric"), ("reactnet18", "general-closed")],
+)  # fmt: skip
+def test_a_domain_that_the_official_code_does_not_have_is_refused(name, domain):
+    network = build(name, domain=domain, seed=5)
+    before = {key: array.copy() for key, array in network.state().items()}
+    pattern = r"load_official: network must be in the domain 'general' or 'bipolar'.*; got .* at 'stage1"
+    with pytest.raises(ValueError, match=pattern):
+        load_official(network, to_official(trained(name, domain="bipolar")))
+    assert all(np.array_equal(before[key], array) for key, array in network.state().items())
+
+
+def test_a_negative_variance_is_refused_by_name():
+    arrays = to_official(build())
+    arrays["layer1.0.bn1.running_var"][1] = -0.5
+    refused(arrays, r"0 or more at 'layer1\.0\.bn1\.running_var', a variance; got -0\.5")
+    arrays["layer1.0.bn1.running_var"][1] = 0
+    load_official(build(), arrays)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.array("evil"),
+        np.array(None),
+        np.float32(1.5),
+        np.float32(np.nan),
+        np.float32(np.inf),
+        np.array(True),
+        np.int64(-1),
+    ],
+)
+def test_steps_that_are_no_count_are_refused(value):
+    arrays = to_official(build()) | {"bn1.num_batches_tracked": value}
+    refused(arrays, r"a count at 'bn1\.num_batches_tracked'; got")
+
+
+def test_steps_that_are_a_count_are_taken():
+    arrays = to_official(build()) | {"bn1.num_batches_tracked": np.int32(390)}
+    assert "bn1.num_batches_tracked" in load_official(build(), arrays).unused
+
+
+@pytest.mark.parametrize("value", [np.array("1"), np.array(None)])
+def test_a_fixed_value_that_is_no_number_is_refused(value):
+    arrays = to_official(build(domain="bipolar")) | {"layer1.0.conv1.tau": value}
+    refused(arrays, r"1\.0 at 'layer1\.0\.conv1\.tau'", domain="bipolar")
+
+
+@pytest.mark.parametrize("key", [None, 3, b"conv1.weight"])
+def test_a_name_that_is_no_text_is_refused(key):
+    network = build()
+    with pytest.raises(TypeError, match="load_official: arrays must be named by str; got the name"):
+        load_official(network, to_official(network) | {key: np.zeros(3, np.float32)})

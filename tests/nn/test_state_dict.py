@@ -1,6 +1,7 @@
 import io
 import json
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -325,3 +326,47 @@ def test_more_bytes_than_the_bound_are_refused(folder, kind, monkeypatch):
     monkeypatch.setattr(state_dict, "_MAX_HEADER", 1 << 20)
     with pytest.raises(ValueError, match="bytes of arrays, more than 100"):
         read(folder, kind, content)
+
+
+def bomb(method: int, size: int, declared: int) -> bytes:
+    """An archive of one member of so many zeros, which declares fewer, with the checksum of those."""
+    stream = io.BytesIO()
+    head = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (16,), }\n")
+    with zipfile.ZipFile(stream, "w", method) as file:
+        file.writestr("w.npy", head + bytes(size))
+    content = bytearray(stream.getvalue())
+    crc = zipfile.crc32((head + bytes(16))[:declared])
+    central = content.index(b"PK\1\2")
+    for place in (14, central + 16):
+        struct.pack_into("<I", content, place, crc)
+    for place in (22, central + 24):
+        struct.pack_into("<I", content, place, declared)
+    return bytes(content)
+
+
+HEAD = len(npy("{'descr': '|u1', 'fortran_order': False, 'shape': (16,), }\n"))
+
+
+def test_a_member_that_unpacks_to_more_than_it_declares_is_not_unpacked(folder):
+    content = bomb(zipfile.ZIP_DEFLATED, 64 << 20, HEAD + 16)
+    assert len(content) < 100_000
+    tracemalloc.start()
+    try:
+        outcome(folder, "npz", content)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compressions_are_refused_before_they_are_unpacked(folder, method):
+    content = bomb(method, 64 << 20, HEAD + 16)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=f"compression {method} of 'w.npy', neither none nor deflate"):
+            read(folder, "npz", content)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 << 20

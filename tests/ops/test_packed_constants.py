@@ -10,5 +10,5 @@ def test_plans_and_kernels_go_by_the_same_numbers():
     assert packed_plan.STEP == bitvectors.GROUP
     assert bitvectors.LONGEST < 2**bitvectors.SLICES
     assert column_plan.GROUP == columns.LANES
-    for kind in ("STEM", "REAL", "STRIDE_PAD", "BINARY", "COLUMNS", "CLASSIFIER"):
+    for kind in ("STEM", "CLIPPED_STEM", "REAL", "STRIDE_PAD", "BINARY", "COLUMNS", "CLASSIFIER"):
         assert getattr(packed_layout, kind) == getattr(packed_program, kind)

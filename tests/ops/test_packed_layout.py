@@ -9,9 +9,19 @@ import pytest
 from hypothesis import event, given
 from packed_cases import WAYS, NetworkCase, check_network, counting, network_cases
 
+from bbdg_ref.inference import PackedNetwork
 from bbdg_ref.kernels.compiled import jit_is_on
 from bbdg_ref.ops import packed_layout, packed_program
-from bbdg_ref.spec.evaluation import BinaryLayer, Block, Classifier, FoldedNetwork, RealLayer, StridePad, evaluate
+from bbdg_ref.spec.evaluation import (
+    BinaryLayer,
+    Block,
+    Classifier,
+    FoldedNetwork,
+    MaxPool,
+    RealLayer,
+    StridePad,
+    evaluate,
+)
 
 needs_the_jit = pytest.mark.skipif(not jit_is_on(), reason="kernels made of LLVM intrinsics cannot be interpreted")
 
@@ -94,6 +104,23 @@ def test_maps_of_whole_pieces_fit(size, stride, fits):
     folded = parts(2, stride=stride)
     assert packed_layout.fits(folded, (3, *size)) == (fits and jit_is_on())
     check_network(NetworkCase(folded, np.random.default_rng(1).standard_normal((2, 3, *size)).astype(np.float32)))
+
+
+def test_the_stem_may_be_clipped_or_not_but_not_pooled():
+    folded, images = parts(17), 3 * np.random.default_rng(1).standard_normal((3, 3, 16, 16)).astype(np.float32)
+    images[2] = np.float32(3e38)  # sums that overflow, to infinity and, with terms of both signs, to no number
+    with np.errstate(over="ignore", invalid="ignore"):
+        for opening in (None, ()):
+            network = replace(folded, opening=opening)
+            assert packed_layout.fits(network, (3, 16, 16)) == jit_is_on()
+            largest = evaluate(network, images[:2]).features[0]
+            assert (np.abs(largest).max() > 1) == (opening == ())
+            check_network(NetworkCase(network, images[:2]))
+        assert np.array_equal(
+            PackedNetwork(network).trace(images).features[0], evaluate(network, images).features[0], equal_nan=True
+        )
+    pool = MaxPool(1, 1, 0, np.ones(17, np.float32))
+    assert not packed_layout.fits(replace(folded, opening=(pool,)), (3, 16, 16))
 
 
 def test_counts_beyond_16_bits_do_not_fit():

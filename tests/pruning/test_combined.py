@@ -3,8 +3,10 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from bbdg_ref import ops
 from bbdg_ref.pruning import (
     DensityPenalty,
+    EntropyPenalty,
     Filters,
     GlobalTopK,
     Kernels,
@@ -83,3 +85,76 @@ def test_a_choice_with_a_penalty_is_the_one_and_the_other():
         assert np.array_equal(mine.bits, wanted.bits) and mine.threshold == wanted.threshold
     assert both.penalty(selections, 2.0) == penalty.penalty(selections, 2.0)
     assert both.penalty(selections, 2.0).value == pytest.approx(2.0 * 0.07 / 0.93)
+
+
+def test_the_penalty_of_the_choice_counts_too():
+    first, second = DensityPenalty(0.1, 0.5), EntropyPenalty(0.05, 0.2)
+    selections = SignOfLatent().choose(latents(4)[:2], step=0)
+    one, other = first.penalty(selections, 2.0), second.penalty(selections, 2.0)
+    assert one.push > 0 and other.value > 0
+    for strategy, wanted in (
+        (WithPenalty(first, SignOfLatent()), one),
+        (WithPenalty(first, second), one + other),
+        (WithPenalty(WithPenalty(TopK(0.5), first), second), one + other),
+        (Within(WithPenalty(TopK(0.5), first), second), one + other),
+    ):
+        assert strategy.penalty(selections, 2.0) == wanted
+    assert (one + other).value == one.value + other.value and (one + other).push == one.push + other.push
+
+
+@pytest.mark.parametrize("mask", [Filters(0.05), Filters(0.5), Kernels(0.05), RandomBits(0.05, 1)])
+@pytest.mark.parametrize("density", [0.01, 0.05, 0.1, 0.9])
+@pytest.mark.parametrize("shift", [-5, 0, 5])
+def test_the_threshold_is_not_made_of_the_filler(mask, density, shift):
+    layers = [layer + np.float32(shift) for layer in latents(0)]
+    found = Within(mask, TopK(density)).choose(layers, step=0)
+    for layer, inside, chosen in zip(layers, mask.choose(layers, 0), found, strict=True):
+        k, room = max(1, round(density * layer.size)), int(inside.bits.sum())
+        if k >= room:  # all of the mask is taken
+            assert np.array_equal(chosen.bits, inside.bits)
+            assert chosen.threshold == ops.select_top_k(layer, room).threshold
+        else:  # between two weights within the mask
+            assert chosen.threshold == ops.select_top_k(layer[inside.bits], k).threshold
+
+
+def test_a_full_mask_has_the_threshold_of_the_mask():
+    layer = [latents(0)[1]]
+    for density in (0.0625, 0.1):
+        (got,) = Within(Filters(0.05), TopK(density)).choose(layer, step=0)
+        (mask,) = Filters(0.05).choose(layer, step=0)
+        assert np.array_equal(got.bits, mask.bits) and got.threshold == mask.threshold > layer[0].min()
+
+
+def test_a_threshold_of_zero_stays_where_all_within_the_mask_is_positive():
+    layers = [layer + np.float32(9) for layer in latents(0)]
+    for choice in (SignOfLatent(), SubBit(4), RandomBits(0.5, 0)):
+        assert [found.threshold for found in Within(Filters(0.5), choice).choose(layers, 0)] == [0, 0, 0]
+
+
+def test_the_filler_lies_below_the_weights_of_all_layers():
+    """A layer of small weights: its filler must not come before the large negative ones of another."""
+    large, small = np.linspace(-90.0, -1, 16).reshape(4, 4, 1, 1), np.linspace(-0.5, 0, 16).reshape(4, 4, 1, 1)
+    found = Within(Filters(0.5), GlobalTopK(12 / 32)).choose([large, small], step=0)
+    assert [int(layer.bits.sum()) for layer in found] == [4, 8]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])  # of which float64 holds the sums
+def test_weights_at_the_end_of_their_range_are_taken(dtype):
+    most = np.finfo(dtype).max
+    layer = (np.linspace(-1, 1, 16) * most).astype(dtype).reshape(4, 4, 1, 1)
+    (found,) = Within(Filters(0.25), SignOfLatent()).choose([layer], step=0)
+    assert found.bits.sum() == 4 and found.threshold == 0
+
+
+def test_no_layers_have_no_selections():
+    assert Within(Filters(0.5), TopK(0.1)).choose([], step=0) == []
+
+
+@pytest.mark.parametrize("strange", [0.1, TopK, None, "topk"])
+def test_what_is_no_strategy_is_refused(strange):
+    for name, arguments in (("mask", (strange, TopK(0.1))), ("choice", (TopK(0.1), strange))):
+        with pytest.raises(TypeError, match=f"Within: {name} must be a strategy"):
+            Within(*arguments)
+    for name, arguments in (("choice", (strange, TopK(0.1))), ("penalising", (TopK(0.1), strange))):
+        with pytest.raises(TypeError, match=f"WithPenalty: {name} must be a strategy"):
+            WithPenalty(*arguments)

@@ -4,7 +4,9 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from training_checks import check_penalty
 
-from bbdg_ref.pruning import PAPER_GAMMA_CIFAR10, DensityPenalty
+from bbdg_ref import ops
+from bbdg_ref.pruning import PAPER_GAMMA_CIFAR10, DensityPenalty, EntropyPenalty
+from bbdg_ref.spec.pruning import Selection
 
 LAYER = st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))  # (ones, weights)
 LAYERS = st.lists(LAYER, min_size=1, max_size=4)
@@ -35,6 +37,32 @@ def test_a_limit_of_one_half_switches_it_off():
     strategy = DensityPenalty(limit=0.5, gamma=0.5)
     penalty = strategy.penalty(strategy.choose([np.ones(10)], step=0), loss=1.0)
     assert (penalty.value, penalty.push) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("kind", [DensityPenalty, EntropyPenalty])
+def test_no_layers_add_nothing(kind):
+    penalty = kind(0.1, 0.5).penalty(kind(0.1, 0.5).choose([], step=0), loss=2.0)
+    assert (penalty.value, penalty.push) == (0.0, 0.0)
+
+
+@given(sizes=LAYERS, limit=st.sampled_from([0.01, 0.1, 0.4]), gamma=GAMMAS)
+def test_the_entropy_has_the_value_of_the_density_and_its_push_times_the_factor(sizes, limit, gamma):
+    selections = [Selection(np.arange(n) < ones, 0.0) for ones, n in sizes]
+    plain, other = (kind(limit, gamma).penalty(selections, 2.0) for kind in (DensityPenalty, EntropyPenalty))
+    density = sum(a for a, _ in sizes) / sum(n for _, n in sizes)
+    event("acts" if plain.push > 0 else "does not")
+    assert other.value == plain.value
+    assert other.push == (plain.push * ops.entropy_factor(density, limit) if plain.push > 0 else 0)
+
+
+def test_a_limit_one_rounding_below_the_density_has_the_push_of_the_density():
+    """Both entropies round to one number there."""
+    selections, limit = [Selection(np.arange(299) < 149, 0.0)], 0.49832775919732436
+    assert limit == np.nextafter(149 / 299, 0)
+    plain, other = (
+        kind(limit, 0.5, dead_zone=0.0).penalty(selections, 2.0) for kind in (DensityPenalty, EntropyPenalty)
+    )
+    assert plain.push > 0 and other.push == pytest.approx(plain.push, rel=1e-12)
 
 
 def test_bits_are_the_positive_latents():

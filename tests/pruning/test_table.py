@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bbdg_ref.pruning import STRATEGIES, Constant, Cubic
+from bbdg_ref.pruning import STRATEGIES, Cubic
 
 PAGE = Path(__file__).parents[2] / "docs" / "strategies.md"
 VALUES = {"density": 0.1, "gamma": 0.2, "n_m": "1:4", "subbit": 4, "seed": 3}
@@ -63,7 +63,8 @@ def test_a_schedule_is_taken_where_the_table_says_so(name):
     if not STRATEGIES[name].scheduled:
         return
     layers = latents()
-    assert densities(made(name, density=Constant(0.1)).choose(layers, 4)) == densities(made(name).choose(layers, 4))
+    level = Cubic(0.1, 0.1, 0, 1)
+    assert densities(made(name, density=level).choose(layers, 4)) == densities(made(name).choose(layers, 4))
     falling = [densities(made(name, density=Cubic(0.5, 0.1, 0, 10)).choose(layers, step)) for step in (0, 5, 10)]
     assert np.all(np.diff(np.mean(falling, axis=1)) < 0) and falling[2] == densities(made(name).choose(layers, 0))
 

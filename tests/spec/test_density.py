@@ -1,4 +1,5 @@
 import itertools
+from decimal import Decimal, localcontext
 
 import hypothesis.strategies as st
 import layer_checks as checks
@@ -76,6 +77,39 @@ def test_the_push_of_the_entropy_is_its_slope(ones, limit, slope):
     penalty = density_penalty(ones, 1000, limit=limit, gamma=0.2, loss=2.0)
     push = density_penalty_push(penalty.multiplier, 1000, slope=slope) * entropy_factor(density, limit)
     assert push == pytest.approx(oracle.entropy_push(ones, 1000, limit, 0.2, 2.0, slope), rel=1e-5)
+
+
+def exact_factor(density, limit):
+    """The formula in decimal arithmetic of 100 digits."""
+    with localcontext(prec=100):
+        p, q = Decimal(density), Decimal(limit)
+        above, at_limit = (-x * x.ln() - (1 - x) * (1 - x).ln() for x in (p, q))
+        return float(((1 - p) / p).ln() * (p - q) / (above - at_limit))
+
+
+# of any size, also how far they are from 1/2; and the density by its distance from the limit, of any size
+POWERS = st.floats(-50, -2).map(lambda e: 2.0**e)
+LIMITS = st.floats(1e-9, 0.49) | POWERS | POWERS.map(lambda x: 0.5 - x)
+SHARES = st.floats(0, 1) | POWERS
+
+
+@given(LIMITS, SHARES, st.booleans())
+@example(0.49832775919732436, 0.0, False)  # the entropies of it and of the next number round to one
+@example(0.07, 0.0, False)
+@example(0.125, 1 / 3, False)  # twice the limit, where the series ends
+def test_the_factor_is_its_formula_to_the_last_digits(limit, share, relative):
+    density = limit * (1 + share) if relative else limit + share * (0.5 - limit)
+    density = max(density, np.nextafter(limit, 1).item())
+    if density >= 0.5:
+        return
+    event("at most twice the limit" if density <= 2 * limit else "above")
+    assert entropy_factor(density, limit) == pytest.approx(exact_factor(density, limit), rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("limit", [149 / 299, 0.07, 0.05, 1e-6])
+def test_at_the_limit_the_factor_is_one(limit):
+    assert entropy_factor(limit, limit) == 1
+    assert entropy_factor(np.nextafter(limit, 1).item(), limit) == pytest.approx(1, rel=1e-12)
 
 
 @given(st.floats(0.5, 1), st.floats(0.001, 0.499))

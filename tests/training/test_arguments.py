@@ -1,16 +1,18 @@
 import dataclasses
 
+import numpy as np
 import pytest
 from training_runs import EXPERIMENT, dataset, experiment
 
+from bbdg_ref import nn
 from bbdg_ref.datasets import CIFAR10
 from bbdg_ref.pruning import PAPER_GAMMA_CIFAR10
 from bbdg_ref.training import run
 from bbdg_ref.training.arguments import (
+    PUBLISHED_WIDTH,
     Refused,
     Task,
     check_data_flags,
-    describe,
     make_experiment,
     make_parser,
     resumed_experiment,
@@ -76,7 +78,6 @@ def test_without_flags_the_first_preset_is_meant():
         ("--arch resnet20", {}),
         ("--rotate --schedule step --smoothing 0.1", {"rotate": True, "schedule": "step", "smoothing": 0.1}),
         ("--schedule cosine --smoothing 0 --no-rotate", {}),
-        (f"--teacher {__file__} --temperature 4", {"teacher": __file__, "temperature": 4.0}),
     ],
 )
 def test_a_flag_overrides_the_preset(words, changes):
@@ -106,23 +107,39 @@ def test_what_the_preset_has_for_another_pruning_is_dropped():
         ("--limit-train 7", "--limit-train must be at least --batch-size"),
         ("--preset paper --limit-train 511", "--limit-train must be at least --batch-size"),
         ("--init-density 0.1", "--init-density has no effect with --prune topk"),
-        ("--temperature 2", "--temperature has no effect without --teacher"),
-        (f"--teacher {__file__} --smoothing 0.1", "--smoothing has no effect with --teacher"),
-        ("--teacher nowhere.h5", "--teacher must be the file of a network, and nowhere.h5 is none"),
+        ("--temperature 2", "--temperature must be 1 without a teacher; got 2.0; leave it out"),
+        ("--teacher any.h5 --smoothing 0.1", "--smoothing must be 0 with a teacher; got 0.1; leave it out"),
+        (
+            "--teacher nowhere.h5",
+            "--teacher must be the file of a network, and nowhere.h5 is none: No such file or dir",
+        ),
+        (
+            f"--teacher {__file__}",
+            "--teacher must be the file of a network, and .* is none: .*; give the model.h5 or che",
+        ),
+        ("--density 0.7 --density-schedule cubic", "--density-schedule cubic has no effect with --density 0.7"),
+        ("--density 0.5 --density-schedule cubic", "--density-schedule cubic has no effect with --density 0.5"),
+        (
+            "--prune penalty-entropy --init-density 0.491",
+            "a start below one half, .* got density 0.491, where the push",
+        ),
         ("--init-density 0.1 --prune subbit-topk --subbit 4", "--init-density has no effect with --prune subbit-topk"),
         ("--prune n-m --n-m 1:4 --density 0.1", "--density has no effect with --prune n-m"),
-        ("--prune n-m", "--n-m is needed with --prune n-m"),
-        ("--prune subbit", "--subbit is needed with --prune subbit"),
+        ("--prune n-m", "--n-m is needed with --prune n-m: add one, such as --n-m 1:16"),
+        ("--prune subbit", "--subbit is needed with --prune subbit: add one, such as --subbit 5"),
         ("--subbit 4", "--subbit has no effect with --prune topk"),
         ("--n-m 1:4", "--n-m has no effect with --prune topk"),
         ("--prune filters --density-schedule cubic", "--density-schedule has no effect with --prune filters"),
         ("--prune penalty-entropy", "--prune penalty-entropy needs a start below one half"),
         ("--prune penalty-entropy --init-density 0.5", "--prune penalty-entropy needs a start below one half"),
         ("--prune penalty-entropy --init-density 0.2 --density 0.5 --gamma 0", "--density must be below 0.5"),
-        ("--from nowhere.h5", "--from must be the file of a network"),
+        ("--from nowhere.h5", "--from must be the file of a network, and nowhere.h5 is none: No such file or dir"),
         ("--from nowhere.h5 --init-density 0.1", "--init-density has no effect with --from"),
-        ("--validation 49999", "--validation and --limit-train together must be at most the 50000 images"),
-        ("--data synthetic --limit-train 20000", "together must be at most the 20000 images"),
+        ("--validation 49999", "together must be at most the 50000 images there are; got 49999 and 28; "),
+        (
+            "--data synthetic --limit-train 20000",
+            "together must be at most the 20000 .*; got 12 and 20000; lower one of",
+        ),
     ],
 )
 def test_flags_that_contradict_each_other_are_refused(words, message):
@@ -178,21 +195,6 @@ def test_help_explains_every_flag_and_the_papers_pairs(capsys):
         assert word in text
     for action in make_parser(TASK)._actions:
         assert action.help, f"{action.option_strings} has no explanation"
-
-
-def test_the_description_of_an_experiment_names_what_matters():
-    text = describe(PAPER)
-    for word in ("resnet18", "64", "general", "penalty", "0.05", "0.07", "all images", "512"):
-        assert word in text
-    assert "28 images" in describe(EXPERIMENT) and "gamma" not in describe(EXPERIMENT)
-    assert describe(experiment(schedule="step", smoothing=0.1)).endswith(", step schedule, label smoothing 0.1")
-    assert "taught by a/model.h5 at temperature 2.0" in describe(experiment(teacher="a/model.h5", temperature=2.0))
-
-
-def test_the_description_names_how_the_ones_are_chosen_and_from_where():
-    assert "prune n-m 1:16," in describe(experiment(prune="n-m", density=None, n_m="1:16"))
-    text = describe(experiment(prune="subbit-topk", subbit=5, density_schedule="cubic", start="runs/a/model.h5"))
-    assert "prune subbit-topk 0.1 5 bits, cubic density, from runs/a/model.h5" in text
 
 
 # --------------------------------------------------------------------------------------------------------- resuming
@@ -257,8 +259,49 @@ def test_a_flag_that_contradicts_the_network_to_start_from_is_refused(finished, 
 
 def test_a_file_that_is_no_network_is_refused(tmp_path):
     (tmp_path / "model.h5").write_bytes(b"no network")
-    with pytest.raises(Refused, match="--from must be the file of a network: "):
+    with pytest.raises(Refused, match=r"--from must be the file of a network, and .*model\.h5 is none: "):
         made("--from", str(tmp_path / "model.h5"))
+
+
+@pytest.mark.parametrize("name", ["model.h5", "checkpoint.h5"])
+def test_a_teacher_is_read_from_either_file(finished, name):
+    words = ("--teacher", str(finished / name), "--temperature", "4")
+    assert made(*words) == experiment(teacher=str(finished / name), temperature=4.0)
+
+
+def saved(path, *, domain="general", prune="topk", density=0.1):
+    """The file of a network with bits by a strategy."""
+    network = nn.resnet20(domain=domain, width=2, classes=3, rng=np.random.default_rng(0))
+    layers = list(network.binary_layers().values())
+    pruning = experiment(prune=prune, density=density).pruning()
+    for layer, selection in zip(layers, pruning.choose([layer.latent.value for layer in layers], 0), strict=True):
+        layer.choose(selection)
+    nn.save_network(path, network)
+    return str(path)
+
+
+def test_the_entropy_needs_a_file_below_one_half(tmp_path):
+    words = ("--prune", "penalty-entropy", "--from")
+    for density in (0.04, 0.05, 0.25, 0.4):
+        assert made(*words, saved(tmp_path / "low.h5", density=density), "--density", "0.05").init_density is None
+    for density in (0.491, 0.5, 0.7):
+        with pytest.raises(Refused, match="needs a start below one half"):
+            made(*words, saved(tmp_path / "high.h5", density=density), "--density", "0.05")
+
+
+@pytest.mark.parametrize("domain", nn.DOMAINS)
+def test_a_start_whose_values_would_change_is_refused(tmp_path, domain):
+    words = ("--from", saved(tmp_path / "model.h5", domain=domain))
+    assert made(*words, "--prune", "topk", "--density", "0.05").domain == domain
+    if domain in ("bipolar", "general"):
+        assert made(*words, "--prune", "none").prune == "none"
+        return
+    with pytest.raises(Refused, match=r"--from .*model\.h5 does not go with --prune none: .*such as 'topk'"):
+        made(*words, "--prune", "none")
+
+
+def test_published_widths_are_the_builders():
+    assert PUBLISHED_WIDTH == {"resnet20": 16, "resnet18": 64, "vgg-small": 128, "reactnet18": 64, "reactnet-a": 32}
 
 
 # ------------------------------------------------------------------------------------------------------------- data

@@ -109,6 +109,19 @@ def test_a_run_without_out_gets_a_folder_of_its_own(tmp_path):
     assert names == ["resnet20-general-topk-0.1-seed0", "resnet20-general-topk-0.1-seed0-2"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"prune": "n-m", "density": None, "n_m": "1:16"}, "resnet20-general-n-m-1of16-seed0"),
+        ({"prune": "subbit", "density": None, "subbit": 5}, "resnet20-general-subbit-5bits-seed0"),
+        ({"prune": "subbit-topk", "subbit": 5}, "resnet20-general-subbit-topk-5bits-0.1-seed0"),
+        ({"prune": "none", "density": None, "seed": 3}, "resnet20-general-none-seed3"),
+    ],
+)
+def test_a_folders_name_tells_what_the_strategy_was_given(changes, name):
+    assert command._new_folder(experiment(**changes)).name == name
+
+
 def test_without_matplotlib_all_but_the_picture_is_there(with_picture, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)

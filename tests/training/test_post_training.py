@@ -217,6 +217,48 @@ def test_batches_without_statistics_are_refused_and_change_nothing(batches, got)
     assert all(np.array_equal(before[name], array) for name, array in network.state().items())
 
 
+def spoiled(value: float) -> np.ndarray:
+    batch = images(4)
+    batch[1, 2, 3, 4] = value
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("batch", "kind", "got"),
+    [
+        (spoiled(np.nan), ValueError, r"got float32 of shape .*first bad value nan at index \(1, 2, 3, 4\)"),
+        (spoiled(np.inf), ValueError, r"first bad value inf at index \(1, 2, 3, 4\)"),
+        (images(4).astype(np.uint8), TypeError, "got one of uint8; .*normalise makes float32 of pixels"),
+        (images(4)[:, :2], ValueError, r"\(batch, 3, height, width\).*got one of shape \(4, 2, 32, 32\)"),
+        (images(4).tolist(), TypeError, "got one of type list"),
+        (None, TypeError, "got one of type NoneType"),
+    ],
+)
+def test_batches_that_are_no_images_are_refused_in_the_packages_form(batch, kind, got):
+    network = dense()
+    before = {name: array.copy() for name, array in network.state().items()}
+    with pytest.raises(kind, match=f"estimate_batch_norm: batches must be .*{got}"):
+        estimate_batch_norm(network, [images(4), batch])
+    assert all(np.array_equal(before[name], array) for name, array in network.state().items())
+    assert not any("_saved" in vars(module) for _, module in network.modules())
+
+
+def test_an_altered_network_keeps_its_alterations():
+    network = dense("resnet20")
+    network.layers[0].layers.pop()  # the hardtanh of the stem
+    stage = network.layers[1].layers
+    stage.pop()
+    for layer in network.binary_layers().values():
+        layer.weight_estimator = nn.ClippedSTE()
+    x = images(4, seed=3)
+    sparse = sparsify(network, 0.5, domain="bipolar", batches=[images()])
+    assert [type(m) for _, m in sparse.layers[0].modules()] == [type(m) for _, m in network.layers[0].modules()]
+    assert len(sparse.layers[1].layers) == len(stage) == 5
+    for layer in sparse.binary_layers().values():
+        assert type(layer.weight_estimator) is nn.ClippedSTE and type(layer.domain) is nn.DOMAINS["bipolar"]
+    assert network.arguments["domain"] == "general" and network.forward(x, training=False).shape == (4, 3)
+
+
 @pytest.mark.parametrize("density", [0.0, -0.1, 1.5, float("nan"), "half"])
 def test_a_density_that_is_no_fraction_is_refused(density):
     with pytest.raises((ValueError, TypeError), match="sparsify: density must be"):

@@ -1,7 +1,7 @@
 import dataclasses
 
 import pytest
-from training_runs import experiment
+from training_runs import EXPERIMENT, experiment
 
 from bbdg_ref.pruning import (
     STRATEGIES,
@@ -20,6 +20,7 @@ from bbdg_ref.pruning import (
     WithPenalty,
 )
 from bbdg_ref.training import Recipe
+from bbdg_ref.training.settings import describe, idle_settings
 
 
 @pytest.mark.parametrize(
@@ -128,3 +129,38 @@ def test_what_is_at_the_edge_is_an_experiment(changes):
 def test_what_the_strategy_refuses_is_no_experiment(changes, message):
     with pytest.raises(ValueError, match=message):
         experiment(**changes)
+
+
+@pytest.mark.parametrize(
+    ("prune", "idle"),
+    [
+        ("none", {"density", "gamma", "n_m", "subbit", "density_schedule"}),
+        ("topk", {"gamma", "n_m", "subbit"}),
+        ("filters", {"gamma", "n_m", "subbit", "density_schedule"}),
+        ("n-m", {"density", "gamma", "subbit", "density_schedule"}),
+    ],
+)
+def test_the_settings_that_a_strategy_does_not_take(prune, idle):
+    found = idle_settings(prune)
+    assert found.keys() == idle
+    assert all(value == ("constant" if name == "density_schedule" else None) for name, value in found.items())
+
+
+def test_the_description_of_an_experiment_names_what_matters():
+    paper = experiment(
+        arch="resnet18", width=64, prune="penalty", density=0.05, gamma=0.07, limit_train=None, batch_size=512
+    )
+    for word in ("resnet18", "64", "general", "penalty", "0.05", "0.07", "all images", "512"):
+        assert word in describe(paper)
+    assert "28 images" in describe(EXPERIMENT) and "gamma" not in describe(EXPERIMENT)
+    assert describe(experiment(schedule="step", smoothing=0.1)).endswith(", step schedule, label smoothing 0.1")
+    assert "(crop, flip)" in describe(EXPERIMENT)
+    assert "(flip, rotate, mixup)" in describe(experiment(crop=False, rotate=True, mixup=True))
+    assert "(not augmented)" in describe(experiment(crop=False, flip=False))
+    assert "taught by a/model.h5 at temperature 2.0" in describe(experiment(teacher="a/model.h5", temperature=2.0))
+
+
+def test_the_description_names_how_the_ones_are_chosen_and_from_where():
+    assert "prune n-m 1:16," in describe(experiment(prune="n-m", density=None, n_m="1:16"))
+    text = describe(experiment(prune="subbit-topk", subbit=5, density_schedule="cubic", start="runs/a/model.h5"))
+    assert "prune subbit-topk 0.1 5 bits, cubic density, from runs/a/model.h5" in text

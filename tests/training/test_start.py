@@ -64,21 +64,88 @@ def test_a_run_begins_with_the_weights_and_prunes_them_further(dense, tmp_path, 
     assert log(tmp_path)[0]["learning_rate"] < 1e-2  # the schedule begins anew: half-way after one of two epochs
 
 
-@pytest.mark.parametrize("prune", ["none", "topk-global"])
-def test_the_bits_are_carried_over_to_a_strategy_about_zero(tmp_path, prune, monkeypatch):
-    run(experiment(epochs=1), dataset(), tmp_path / "first", bar=False)
-    source, begun = read_start(tmp_path / "first" / "model.h5"), []
-    begin = module._Session.begin
+CHOICES = {
+    "none": {"density": None},
+    "penalty": {"density": 0.05, "gamma": 0.1},
+    "topk": {"density": 0.1},
+    "topk-global": {"density": 0.1},
+    "random": {"density": 0.1},
+    "filters": {"density": 0.1},
+    "n-m": {"density": None, "n_m": "1:4"},
+    "subbit": {"density": None, "subbit": 3},
+    "subbit-topk": {"density": 0.1, "subbit": 4},
+}
+X = np.random.default_rng(5).standard_normal((4, 3, 32, 32)).astype(np.float32)
 
-    def watched(self):
-        begin(self)
-        begun.append([layer.bits.copy() for layer in self.trainer.layers])
 
-    monkeypatch.setattr(module._Session, "begin", watched)
-    density = None if prune == "none" else 0.1
-    run(further(tmp_path / "first", prune=prune, density=density, epochs=1), dataset(), tmp_path / "second", bar=False)
-    pairs = zip(source.binary_layers().values(), begun[0], strict=True)
-    assert sum(int((layer.bits ^ bits).sum()) for layer, bits in pairs) <= 18  # of 4176; k is rounded in every layer
+def ended(prune, domain):
+    """A network with ties whose bits a strategy chose, as at the end of a run."""
+    network, source = nn.resnet20(domain=domain, width=4, classes=3, rng=np.random.default_rng(2)), experiment()
+    network.forward(X, training=True)
+    layers = list(network.binary_layers().values())
+    for layer in layers:
+        layer.latent.value.flat[::50] = 1.5  # as the clamp leaves them
+        layer.latent.value += np.float32(0.05)
+        if domain == "general":
+            layer.domain.tau.value, layer.domain.phi.value = np.float32(0.5).reshape(()), np.float32(0.2).reshape(())
+    pruning = dataclasses.replace(source, prune=prune, **CHOICES[prune]).pruning()
+    for layer, selection in zip(layers, pruning.choose([layer.latent.value for layer in layers], 0), strict=True):
+        layer.choose(selection)
+    return network
+
+
+def begun(network, folder, prune):
+    """The network and the bits that a run which starts from this one begins with."""
+    nn.save_network(folder / "model.h5", network)
+    changes = {"width": 4, "domain": network.arguments["domain"], "start": str(folder / "model.h5"), "prune": prune}
+    session = module._Session(experiment(**changes, **CHOICES[prune]), dataset(), folder / "run", False)
+    session.begin()
+    return session.network
+
+
+@pytest.mark.parametrize("before", CHOICES)
+@pytest.mark.parametrize("domain", ["general", "bipolar"])
+def test_bits_by_sign_begin_as_the_other_run_ended(tmp_path, domain, before):
+    network = ended(before, domain)
+    for prune in ("none", "penalty"):
+        first = begun(network, tmp_path, prune)
+        for one, two in zip(network.binary_layers().values(), first.binary_layers().values(), strict=True):
+            assert np.array_equal(one.bits, two.bits)
+        assert np.array_equal(network.forward(X, training=False), first.forward(X, training=False))
+
+
+def test_top_k_becomes_global_with_almost_the_same_bits(tmp_path):
+    first, network = begun(ended("topk", "general"), tmp_path, "topk-global"), ended("topk", "general")
+    pairs = zip(network.binary_layers().values(), first.binary_layers().values(), strict=True)
+    assert sum(int((one.bits ^ two.bits).sum()) for one, two in pairs) <= 18  # k is rounded in every layer
+
+
+@pytest.mark.parametrize("domain", nn.DOMAINS)
+@pytest.mark.parametrize("prune", ["topk", "filters", "n-m", "random", "topk-global", "subbit", "subbit-topk"])
+def test_the_strategy_that_a_run_ended_with_begins_with_its_bits_and_latent_weights(tmp_path, domain, prune):
+    network = ended(prune, domain)
+    first = begun(network, tmp_path, prune)
+    for one, two in zip(network.binary_layers().values(), first.binary_layers().values(), strict=True):
+        assert np.array_equal(one.bits, two.bits) and np.array_equal(one.latent.value, two.latent.value)
+    assert np.array_equal(network.forward(X, training=False), first.forward(X, training=False))
+
+
+@pytest.mark.parametrize("domain", ["symmetric", "general-closed"])
+@pytest.mark.parametrize("before", ["topk", "filters", "random", "n-m"])
+@pytest.mark.parametrize("prune", ["none", "penalty", "topk-global", "subbit"])
+def test_where_other_latent_weights_are_other_values_it_is_refused(tmp_path, domain, before, prune):
+    pattern = f"run: start must be one whose bits are the signs of its latent weights.*'{domain}'.*such as 'topk'"
+    with pytest.raises(ValueError, match=pattern):
+        begun(ended(before, domain), tmp_path, prune)
+
+
+@pytest.mark.parametrize("domain", nn.DOMAINS)
+def test_signs_are_carried_in_every_domain(tmp_path, domain):
+    network = ended("none", domain)
+    for prune in ("none", "penalty"):
+        first = begun(network, tmp_path, prune)
+        assert same(network.state(), first.state())
+        assert np.array_equal(network.forward(X, training=False), first.forward(X, training=False))
 
 
 def test_it_goes_on_to_the_same_bytes_without_the_file(dense, tmp_path):
@@ -93,6 +160,16 @@ def test_it_goes_on_to_the_same_bytes_without_the_file(dense, tmp_path):
     copy.unlink()
     run(settings, dataset(), tmp_path / "resumed", resume=True, bar=False)
     assert contents(tmp_path / "resumed") == contents(tmp_path / "straight")
+
+
+def test_a_resnet18_whose_stem_is_clipped_is_refused(tmp_path):
+    """As it was before the second structure."""
+    source = nn.resnet18(width=2, classes=3, rng=np.random.default_rng(0))
+    source.layers[0].layers.append(nn.HardTanh())
+    nn.save_network(tmp_path / "first.h5", source)
+    settings = experiment(arch="resnet18", width=2, domain="general", start=str(tmp_path / "first.h5"))
+    with pytest.raises(ValueError, match=r"must hold a resnet18 of structure 2 with .*; got a resnet18 with "):
+        run(settings, dataset(), tmp_path / "run", bar=False)
 
 
 def test_pruning_may_go_on_step_by_step(dense, tmp_path):
