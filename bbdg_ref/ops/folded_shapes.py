@@ -87,7 +87,7 @@ def all_clipped(network: FoldedNetwork) -> bool:
     --------
     >>> import numpy as np
     >>> from bbdg_ref import inference, nn
-    >>> builders = nn.resnet18, nn.vgg_small
+    >>> builders = nn.resnet20, nn.vgg_small
     >>> [all_clipped(inference.fold(build(width=2, rng=np.random.default_rng(0)))) for build in builders]
     [True, False]
     """
