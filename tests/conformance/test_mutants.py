@@ -71,6 +71,7 @@ def test_a_mutant_says_what_it_does(name):
     assert any(mutant.flag in vector.flags for stage in mutant.stages for vector in vectors(stage))
 
 
+@pytest.mark.slow
 def test_the_right_port_that_the_mutants_change_passes(capsys):
     assert main(["run", "bbdg_ref.conformance.reference", "-q"]) == 0
     assert capsys.readouterr().out == f"{len(vectors())} cases: {len(vectors())} passed, 0 failed\n"

@@ -11,6 +11,8 @@ from bbdg_ref.training import run
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "sparsify.py"
 
+pytestmark = pytest.mark.slow  # seven networks are trained first
+
 
 #: Runs that trained sparse, and how they differ from the dense one but for the seed.
 SPARSE = {

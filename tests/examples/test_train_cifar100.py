@@ -63,6 +63,7 @@ def whole(tmp_path):
     shutil.rmtree(tmp_path / "data")
 
 
+@pytest.mark.slow
 def test_a_run_on_the_whole_set(whole, tmp_path):
     folder, test = whole
     flags = ["--data-dir", folder, "--width", "2", "--epochs", "1", "--limit-train", "128", "--validation", "50",
