@@ -19,7 +19,6 @@ exactly where h > -b. Batch norm after a pooling folds into the convolution befo
 falls where g < 0, so there the maximum over y is the minimum over z.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,9 +51,6 @@ class BinaryLayer:
     stride: Pair  # vertical, horizontal
     padding: Pair  # vertical, horizontal
     threshold: Real | None = None  # (in,): the layer reads the bits h > threshold; None is 0
-
-
-BinaryFunction = Callable[[NDArray[np.bool_], BinaryLayer], Real]
 
 
 @dataclass(frozen=True, eq=False)
@@ -365,7 +361,7 @@ def _shortcut(x: Real, shortcut: RealLayer | StridePad | Pooled | None) -> Real 
     return x
 
 
-def evaluate(network: FoldedNetwork, images: Real, *, binary: BinaryFunction = binary_layer) -> Evaluation:
+def evaluate(network: FoldedNetwork, images: Real) -> Evaluation:
     """Compute a folded network's answer, and keep all that lies on the way to it.
 
     Parameters
@@ -373,8 +369,6 @@ def evaluate(network: FoldedNetwork, images: Real, *, binary: BinaryFunction = b
     network : FoldedNetwork
     images : ndarray of float32 (batch, channels, height, width)
         Normalised as in training.
-    binary : callable, optional
-        What computes a binary layer from the bits that it reads: anything that equals `binary_layer`.
 
     Returns
     -------
@@ -405,7 +399,7 @@ def evaluate(network: FoldedNetwork, images: Real, *, binary: BinaryFunction = b
         h = x
         for layer in block.layers:
             bits.append(sign_bits(h) if layer.threshold is None else h > layer.threshold[:, None, None])
-            h = binary(bits[-1], layer)
+            h = binary_layer(bits[-1], layer)
         h, a = _max_pool(h, block.pool) + _shortcut(x, block.shortcut), block.activation
         x = hardtanh(h) if a is None else channel_bias(prelu(channel_bias(h, a.before), a.slope), a.after)
         features.append(x)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from layer_strategies import SEEDS
 from packed_cases import network_cases
 
 from bbdg_ref.ops.folded_shapes import all_clipped, folded_shapes
-from bbdg_ref.spec.evaluation import BinaryLayer, FoldedNetwork, MaxPool, Pooled, binary_layer, evaluate
+from bbdg_ref.spec import evaluation
+from bbdg_ref.spec.evaluation import BinaryLayer, FoldedNetwork, MaxPool, Pooled, binary_layer
 
 
 def check(network: FoldedNetwork, images: np.ndarray) -> None:
@@ -20,7 +22,8 @@ def check(network: FoldedNetwork, images: np.ndarray) -> None:
         layers.append(y.shape[1:])
         return y
 
-    shapes, result = folded_shapes(network, images.shape[1:]), evaluate(network, images, binary=recorded)
+    with mock.patch.object(evaluation, "binary_layer", recorded):
+        shapes, result = folded_shapes(network, images.shape[1:]), evaluation.evaluate(network, images)
     assert list(shapes.layers) == layers
     assert list(shapes.features) == [feature.shape[1:] for feature in result.features]
 

@@ -316,19 +316,3 @@ def test_a_threshold_is_a_bias_before_the_sign(bias, seed):
     network = FoldedNetwork(stem, (Block((layer,), None),), Classifier(one[None], 0 * one), "one", None, ())
     with np.errstate(over="ignore"):
         assert np.array_equal(evaluate(network, images).bits[0], images + np.float32(bias) > 0)
-
-
-def test_another_function_may_compute_the_binary_layers():
-    rng, asked = np.random.default_rng(0), []
-    layer = binary(rng, 2, 2, (3, 3), (1, 1), (1, 1))
-    stem, head = real(rng, 2, 1, (1, 1), (1, 1), (0, 0)), Classifier(normal(rng, 3, 2), normal(rng, 3))
-    network = FoldedNetwork(stem, (Block((layer, layer), None),), head, "two", None)
-
-    def counted(u, layer):
-        asked.append(u)
-        return binary_layer(u, layer)
-
-    images = normal(rng, 2, 1, 4, 4)
-    got, want = evaluate(network, images, binary=counted), evaluate(network, images)
-    assert np.array_equal(got.logits, want.logits)
-    assert len(asked) == 2 and all(map(np.array_equal, asked, want.bits))
