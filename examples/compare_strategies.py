@@ -26,7 +26,11 @@ import numpy as np
 
 import bbdg_ref
 from bbdg_ref import nn
+from bbdg_ref._terminal import end_well
 from bbdg_ref.training import training_seconds
+from bbdg_ref.training.sweep.report import put_generated
+from bbdg_ref.training.sweep.results import replace_text
+from bbdg_ref.training.sweep.tables import markdown
 
 #: Strategy by strategy in the general domain, the most telling ones with {-1, +1} too.
 RUNS = {
@@ -50,7 +54,6 @@ RUNS = {
 COMMON = "--arch resnet20 --width 16 --batch-size 64 --lr 0.003 --no-crop --flip --no-mixup --seed 0"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 BATCH, TURNS = 32, 41
-BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 HEAD = (
     "strategy", "domain", "test accuracy, %", "density", "zero kernels, %", "zero filters, %", "Huffman, bits a weight",
     "sparse BOPs, million", "packed, µs an image", "training, s",
@@ -122,9 +125,7 @@ def keep(name: str, args: argparse.Namespace) -> None:
 def write(path: Path, result: dict[str, Any]) -> None:
     """Write a result file in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
+    replace_text(path, json.dumps(result, indent=1) + "\n")
 
 
 def measure(args: argparse.Namespace) -> None:
@@ -166,16 +167,27 @@ def cells(result: dict[str, Any]) -> list[str]:
 
 def report(args: argparse.Namespace) -> None:
     """Make the page and the picture of all results that there are."""
-    results = [json.loads(path.read_text()) for name in RUNS if (path := args.out / f"{name}.json").exists()]
+    results = found_in(args.out)
     if not results:
         raise SystemExit(f"no result in {args.out}: train first")
-    first, page = results[0]["results"], args.out.parent / f"{args.out.name}.md"
+    page = args.out.parent / f"{args.out.name}.md"
+    put_generated(page, "Pruning strategies compared", generated(args.out.name, results))
+    draw(results, page.with_suffix(".svg"))
+    print(markdown(HEAD, map(cells, results)))
+
+
+def found_in(folder: Path) -> list[dict[str, Any]]:
+    """Return the results that there are, in the order of `RUNS`."""
+    return [json.loads(path.read_text()) for name in RUNS if (path := folder / f"{name}.json").exists()]
+
+
+def generated(name: str, results: Sequence[dict[str, Any]]) -> str:
+    """Return the generated part of the page, of a folder of this name."""
+    first = results[0]["results"]
     e = first["experiment"]
-    lines = [list(HEAD), ["---"] * len(HEAD), *map(cells, results)]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     flags = "\n".join(f"{result['name']:<24} {result['flags']}" for result in results)
-    body = (
-        f"{text}\n\n![Test accuracy against size]({args.out.name}.svg)\n\n"
+    return (
+        f"{markdown(HEAD, map(cells, results))}\n\n![Test accuracy against size]({name}.svg)\n\n"
         f"Data: {first['dataset']}, {first['train_images']} training, {first['validation_images']} validation and "
         f"{first['test_images']} test images. {e['arch']}, width {e['width']}, {e['epochs']} epochs, batch "
         f"{e['batch_size']}, Adam at {e['learning_rate']} with a cosine to 0, seed {e['seed']}. Test accuracy is that "
@@ -184,14 +196,6 @@ def report(args: argparse.Namespace) -> None:
         f"{sum(result['seconds'] for result in results) / 3600:.1f} hours of one core; the seconds of a run are wall "
         f"clock, beside whatever else ran.\n\n```text\n{flags}\n```\n"
     )
-    whole = page.read_text(encoding="utf-8") if page.exists() else f"# Pruning strategies compared\n\n{BEGIN}\n{END}\n"
-    before, begin, rest = whole.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"{page} must have the lines {BEGIN} and {END}: the table goes between them")
-    page.write_text(f"{before}{BEGIN}\n{body}{END}{after}", encoding="utf-8")
-    draw(results, page.with_suffix(".svg"))
-    print(text)
 
 
 def draw(results: Sequence[dict[str, Any]], path: Path) -> None:
@@ -236,4 +240,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(end_well(main, failures=(ValueError,), status=1))

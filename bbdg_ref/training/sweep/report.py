@@ -19,10 +19,9 @@ from .tables import (
     spread,
 )
 
-__all__ = ["generated", "page_of", "update_page"]
+__all__ = ["generated", "page_of", "put_generated", "update_page"]
 
 BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
-NEW_PAGE = f"# Accuracy against density\n\n{BEGIN}\n{END}\n"
 
 
 def page_of(folder: Path, ending: str = ".md") -> Path:
@@ -70,16 +69,36 @@ def update_page(folder: Path, finished: Sequence[Finished], command: str) -> Pat
         If there is a page without the two marks: nothing of it is overwritten.
     """
     page = page_of(folder)
-    text = page.read_text(encoding="utf-8") if page.exists() else NEW_PAGE
+    put_generated(page, "Accuracy against density", generated(folder.name, finished, command))
+    return page
+
+
+def put_generated(page: Path, title: str, body: str) -> None:
+    """Put generated text between the two marks of a page; make the page if there is none.
+
+    Parameters
+    ----------
+    page : pathlib.Path
+        A Markdown file.
+    title : str
+        Of a new page.
+    body : str
+        Whole lines.
+
+    Raises
+    ------
+    ValueError
+        If there is a page without the two marks: nothing of it is overwritten.
+    """
+    text = page.read_text(encoding="utf-8") if page.exists() else f"# {title}\n\n{BEGIN}\n{END}\n"
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(
-            f"update_page: page must have the lines {BEGIN} and {END}; {page} has not; put them in, and the generated "
-            "part goes between them"
+            f"put_generated: page must have the lines {BEGIN} and {END}; {page} has not; put them in, and the "
+            "generated part goes between them"
         )
-    replace_text(page, f"{before}{BEGIN}\n{generated(folder.name, finished, command)}{END}{after}")
-    return page
+    replace_text(page, f"{before}{BEGIN}\n{body}{END}{after}")
 
 
 def generated(name: str, finished: Sequence[Finished], command: str) -> str:

@@ -34,7 +34,7 @@ def test_what_stands_outside_the_marks_is_kept(tmp_path):
 def test_a_page_without_the_marks_is_not_overwritten(tmp_path, text):
     page = tmp_path / "density.md"
     page.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=r"update_page: page must have the lines"):
+    with pytest.raises(ValueError, match=r"put_generated: page must have the lines"):
         update_page(tmp_path / "density", RESULTS, "one")
     assert page.read_text(encoding="utf-8") == text
 
