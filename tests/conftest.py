@@ -2,7 +2,9 @@
 
 import gc
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Numba compiles inside a test's first call, which is neither slow data generation nor a slow test.
@@ -37,3 +39,11 @@ def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what has been imported and collected, which stays until the end."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_has_to_reach_the_disk() -> Iterator[None]:
+    """Make `os.fsync` do nothing: no test outlives a power cut, and a disk takes milliseconds for each file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield

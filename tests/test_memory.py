@@ -22,6 +22,13 @@ def address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_objects_to_collect():
+    """Leave what other tests have made out of the collections here, of which there are many."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_kept():
     gc.collect()

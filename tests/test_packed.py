@@ -426,6 +426,7 @@ def results() -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.slow  # a process each
 @pytest.mark.parametrize(
     "environment", [{"NUMBA_NUM_THREADS": "1"}, {"NUMBA_NUM_THREADS": "3"}, {"NUMBA_DISABLE_JIT": "1"}]
 )

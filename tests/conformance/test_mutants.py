@@ -77,6 +77,7 @@ def test_the_right_port_that_the_mutants_change_passes(capsys):
     assert capsys.readouterr().out == f"{len(vectors())} cases: {len(vectors())} passed, 0 failed\n"
 
 
+@pytest.mark.slow
 def test_a_mutant_fails_in_its_stage_alone_in_a_run_over_everything(tmp_path):
     """As a user runs it: in a process of its own, over all cases."""
     mutant, report = MUTANTS["ede_without_k"], tmp_path / "report.json"

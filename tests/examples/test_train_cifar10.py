@@ -30,7 +30,8 @@ def straight(tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("step", [3, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [3, 10])
 def test_ctrl_c_in_an_epoch_and_resuming_gives_the_same_files(straight, tmp_path, step):
     stopped = start(tmp_path, *FLAGS, signal="SIGINT", step=step)
     assert stopped.returncode == 130, stopped.stderr

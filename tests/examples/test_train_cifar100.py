@@ -104,6 +104,7 @@ def call(few, monkeypatch):
     return lambda *words: command.main(task, ["--data-dir", str(folder), *map(str, words)])
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_resuming_give_the_same_files(call, tmp_path):
     words = (*FLAGS, "--rotate", "--schedule", "linear", "--smoothing", "0.1")
     assert call(*words, "--out", tmp_path / "straight") == 0

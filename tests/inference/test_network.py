@@ -317,6 +317,7 @@ def test_several_threads_may_call_it_at_once(arch):
         assert np.array_equal(answer, wanted[i])
 
 
+@pytest.mark.slow  # a process each
 @pytest.mark.parametrize(
     "environment", [{"NUMBA_NUM_THREADS": "1"}, {"NUMBA_NUM_THREADS": "3"}, {"NUMBA_DISABLE_JIT": "1"}]
 )

@@ -17,6 +17,8 @@ from bbdg_ref.spec import adam as adam_module
 from bbdg_ref.spec import shortcut as shortcut_module
 from bbdg_ref.spec import weights as weights_module
 
+pytestmark = pytest.mark.slow  # tests of the tests
+
 SETTINGS = settings(SEARCH, max_examples=100)
 
 

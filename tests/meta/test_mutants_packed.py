@@ -17,6 +17,8 @@ from bbdg_ref.ops import packed_conv2d as conv_ops
 from bbdg_ref.ops.packed_layout import Builder, Places
 from bbdg_ref.ops.packed_plan import Geometry
 
+pytestmark = pytest.mark.slow  # tests of the tests
+
 if not jit_is_on():
     pytest.skip("the definition serves, and nothing is planned", allow_module_level=True)
 

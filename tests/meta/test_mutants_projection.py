@@ -12,6 +12,8 @@ from strategies import KNOWN, SEARCH, bit_arrays, weighted_weights, weights
 from bbdg_ref.spec import projection as spec
 from bbdg_ref.spec.domain import Domain
 
+pytestmark = pytest.mark.slow  # tests of the tests
+
 # Enough examples to find the subtlest of them, the same ones on each run; no time is spent on shrinking.
 THOROUGH = settings(SEARCH, max_examples=3000)
 

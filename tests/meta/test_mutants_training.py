@@ -25,6 +25,8 @@ from bbdg_ref.spec.adam import AdamUpdate
 from bbdg_ref.spec.pruning import Selection
 from bbdg_ref.training import Adam, Evaluation, Progress, Trainer, checkpoint, cosine, evaluate, loop
 
+pytestmark = pytest.mark.slow  # tests of the tests
+
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 # ------------------------------------------------------------------------------------------------------- the checks

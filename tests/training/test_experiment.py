@@ -76,6 +76,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(straight, tmp_path, step, 
     assert contents(tmp_path) == contents(straight[0])
 
 
+@pytest.mark.slow
 def test_a_run_can_be_interrupted_at_every_step(straight, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         after = Trainer.train_batch
