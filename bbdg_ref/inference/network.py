@@ -10,7 +10,6 @@ from .. import _checks
 from ..nn import Network
 from ..ops import packed_layout, packed_program
 from ..ops.folded_layers import LayerByLayer
-from ..ops.folded_shapes import folded_shapes
 from ..ops.packed_conv2d import plain as _plain
 from ..spec.evaluation import Evaluation, FoldedNetwork
 from .folding import fold
@@ -165,7 +164,7 @@ class PackedNetwork:
 
     def _by_layers(self, images: Real) -> Evaluation:
         try:
-            folded_shapes(self.folded, images.shape[1:])
+            self._layers.shapes(images.shape[1:])
         except ValueError as error:
             expected = "images of a size that the network fits"
             got = f"shape {images.shape}: {error}"

@@ -5,10 +5,9 @@ real ones on the kernels of the programs, what lies between them a few images at
 """
 # The imports of `bbdg_ref.kernels` stand inside functions so that importing bbdg_ref does not import Numba.
 
-import functools
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -31,8 +30,9 @@ from ..spec.evaluation import (
 )
 from ..spec.shortcut import stride_and_pad
 from .folded_real import RealWeights, packed_classify, packed_real_layer
-from .folded_shapes import Shape, folded_shapes
+from .folded_shapes import FoldedShapes, Shape, folded_shapes
 from .packed_conv2d import PackedWeights, packed_affine, packed_kernels_take, plain
+from .packed_program import remember
 
 __all__ = ["LayerByLayer"]
 
@@ -68,6 +68,30 @@ class LayerByLayer:
     def __init__(self, folded: FoldedNetwork) -> None:
         self.folded = folded
         self._packed: dict[int, Any] = {}
+        self._shapes: dict[Shape, FoldedShapes] = {}
+
+    def shapes(self, image_shape: Shape) -> FoldedShapes:
+        """Return the shapes of the maps, as `folded_shapes` finds them; they are kept for the next call.
+
+        Parameters
+        ----------
+        image_shape : (int, int, int)
+            Channels, height and width of an image.
+
+        Returns
+        -------
+        FoldedShapes
+
+        Raises
+        ------
+        ValueError
+            If the network does not fit such images.
+        """
+        known = self._shapes.get(image_shape)
+        if known is None:
+            known = folded_shapes(self.folded, image_shape)
+            remember(self._shapes, image_shape, known)
+        return known
 
     def __call__(self, images: Real) -> Evaluation:
         """Return the answer to a batch of images, and all that lies on the way to it.
@@ -85,7 +109,7 @@ class LayerByLayer:
 
         if not jit_is_on():
             return evaluate(self.folded, images)
-        batch, shapes = len(images), folded_shapes(self.folded, images.shape[1:])
+        batch, shapes = len(images), self.shapes(images.shape[1:])
         layers, bits, x = iter(shapes.layers), [], empty((batch, *shapes.features[0]))
         stem = self.folded.stem
         size = output_size(images.shape[2:], stem.weight.shape[2:], stem.stride, stem.padding)
@@ -125,7 +149,7 @@ class LayerByLayer:
             add_clipped(*rows)
         else:
             z, shortcut, result = rows
-            add_rprelu(z, shortcut, plain(a.before), plain(a.slope), plain(a.after), result)
+            add_rprelu(z, shortcut, *self._kept(a, lambda: tuple(map(plain, (a.before, a.slope, a.after)))), result)
 
     def _binary(self, u: Bits, layer: BinaryLayer) -> Real:
         """Apply a binary layer to the bits of its input."""
@@ -134,12 +158,11 @@ class LayerByLayer:
         batch, channels, height, width = u.shape
         if not packed_kernels_take(channels, layer.bits.shape[2:]):
             return binary_layer(u, layer)
-        weights = self._weights(layer)
+        weights, *factors = self._kept(layer, lambda: _packed(layer))
         prepared = weights.prepared(batch, (height, width), layer.stride, layer.padding)
         counts = empty(prepared.shape)
         packed_affine(u.astype(np.float32), _NO_WORDS, False, weights, prepared, counts)
         z = empty((batch, prepared.shape[1] - 1, *prepared.shape[2:]))
-        factors = plain(layer.scale), plain(layer.shared), plain(layer.shift)
         folded_sums(_in_rows(counts), *factors, _in_rows(z))
         return z
 
@@ -158,22 +181,24 @@ class LayerByLayer:
             return stride_and_pad(x, out_channels=shortcut.out_channels, stride=shortcut.stride)
         return x
 
-    def _weights(self, layer: BinaryLayer) -> PackedWeights:
-        """Return a layer's bits, packed with a filter of ones behind them."""
-        known: Any = self._packed.get(id(layer))
-        if known is None:
-            bits = np.concatenate((layer.bits, np.ones_like(layer.bits[:1])))
-            known = PackedWeights(bits, np.zeros(len(bits)), np.ones(len(bits)))
-            self._packed[id(layer)] = known
-        return known
-
     def _real(self, layer: RealLayer | Classifier) -> RealWeights:
         """Return a real layer as the kernels take it."""
-        known: Any = self._packed.get(id(layer))
+        of: Any = RealWeights.of if isinstance(layer, RealLayer) else RealWeights.of_classifier
+        return self._kept(layer, lambda: of(layer))
+
+    def _kept(self, part: object, make: Callable[[], Any]) -> Any:
+        """Return what is made of a part of the network; it is made once."""
+        known = self._packed.get(id(part))
         if known is None:
-            known = RealWeights.of(layer) if isinstance(layer, RealLayer) else RealWeights.of_classifier(layer)
-            self._packed[id(layer)] = known
+            known = self._packed[id(part)] = make()
         return known
+
+
+def _packed(layer: BinaryLayer) -> tuple[PackedWeights, Real, Real, Real]:
+    """Return a layer's bits, packed with a filter of ones behind them, and the factors of its sums."""
+    bits = np.concatenate((layer.bits, np.ones_like(layer.bits[:1])))
+    weights = PackedWeights(bits, np.zeros(len(bits)), np.ones(len(bits)))
+    return weights, plain(layer.scale), plain(layer.shared), plain(layer.shift)
 
 
 def _parts(batch: int, maps: list[Shape]) -> Iterator[slice]:
@@ -198,25 +223,20 @@ def _in_rows(maps: Real) -> Real:
 
 def _means(x: Real, size: int) -> Real:
     """Return the mean of every window, whose pixels are added up in C order."""
-    height, width = (side // size * size for side in x.shape[2:])
-    total = np.zeros((*x.shape[:2], height // size, width // size), np.float32)
-    for i, j in np.ndindex(size, size):
-        total += x[:, :, i:height:size, j:width:size]
-    total /= np.float32(size**2)
-    return total
+    from ..kernels.folded_layer import means_of_windows
+
+    y = empty((*x.shape[:2], *(side // size for side in x.shape[2:])))
+    means_of_windows(plain(x), size, y)
+    return y
 
 
 def _max_pool(x: Real, pools: tuple[MaxPool, ...]) -> Real:
-    """Take the largest or the smallest of every window, first along its columns, then along its rows; changes `x`."""
+    """Take the largest or the smallest of every window."""
+    from ..kernels.folded_layer import largest_of_windows
+
     for pool in pools:
-        sign, (height, width) = pool.sign[:, None, None], x.shape[2:]
-        rows, columns = output_size((height, width), (pool.size,) * 2, (pool.stride,) * 2, (pool.padding,) * 2)
-        x *= sign
-        if pool.padding:
-            border = (pool.padding, pool.padding)
-            x = np.pad(x, ((0, 0), (0, 0), border, border), constant_values=-np.inf)
-        down, along = (slice(0, (count - 1) * pool.stride + 1, pool.stride) for count in (rows, columns))
-        steps = range(pool.size)
-        y = functools.reduce(np.maximum, (x[:, :, i:][:, :, down] for i in steps))
-        x = functools.reduce(np.maximum, (y[..., j:][..., along] for j in steps)) * sign
+        height, width = x.shape[2:]
+        y = empty((*x.shape[:2], *output_size((height, width), pool.size, pool.stride, pool.padding)))
+        largest_of_windows(plain(x), plain(pool.sign), pool.size, pool.stride, pool.padding, empty((width,)), y)
+        x = y
     return x

@@ -8,7 +8,8 @@ pixels of all images are taken as one map: then the result comes channel by chan
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from ..spec.evaluation import Classifier, RealLayer, real_layer
 from .packed_conv2d import plain
 from .packed_layout import REAL, grouped
 from .packed_plan import PIECE
-from .packed_program import Step
+from .packed_program import Step, remember
 
 __all__ = ["RealWeights", "packed_classify", "packed_real_layer"]
 
@@ -37,10 +38,13 @@ class RealWeights:
         The layer; its arrays must not change.
     reals : ndarray of float32
         The weights by groups of output channels, tap by tap, and behind them the bias.
+    calls : dict
+        What is prepared, by the shape of the maps.
     """
 
     layer: RealLayer
     reals: Real
+    calls: dict[Any, "_Call"] = field(init=False, default_factory=dict)
 
     @classmethod
     def of(cls, layer: RealLayer) -> "RealWeights":
@@ -99,26 +103,46 @@ def packed_real_layer(x: Real, weights: RealWeights) -> Real:
     from ..kernels.packed_program import LEAVE
     from ..kernels.real_layer import real_step
 
-    layer, (batch, channels, height, width) = weights.layer, x.shape
+    layer, call = weights.layer, weights.calls.get(x.shape)
+    if call is None:
+        call = _prepare(weights, x.shape)
+        remember(weights.calls, x.shape, call)
+    x0 = _surrounded(x, layer.padding) if any(layer.padding) or layer.stride[1] > 1 else plain(x).ravel()
+    y = empty(call.written)
+    gathered = empty((2 * PIECE * layer.weight[0].size,))
+    real_step(call.row, LEAVE, x0, y.ravel(), _NO_WORDS, call.integers, weights.reals, gathered[:0], gathered)
+    batch, out, rows, columns = call.shape
+    if y.size == math.prod(call.shape) and len(y) == batch:
+        return y.reshape(call.shape)
+    by_channel = y.reshape(out, -1)[:, : batch * rows * columns].reshape(out, batch, rows, columns)
+    return np.ascontiguousarray(by_channel.swapaxes(0, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """What the kernel is given for maps of one shape."""
+
+    row: NDArray[np.int64]  # of a program's table
+    integers: NDArray[np.int64]  # of the places
+    written: tuple[int, int, int]  # shape of what the kernel writes: (images, out, pixels), or all images as one
+    shape: tuple[int, int, int, int]  # of the result
+
+
+def _prepare(weights: RealWeights, shape: tuple[int, ...]) -> _Call:
+    """Find out where windows lie, and what the kernel has to know besides."""
+    layer, (batch, channels, height, width) = weights.layer, shape
     (out, _, kh, kw), (pv, ph) = layer.weight.shape, layer.padding
     size = height + 2 * pv, width + 2 * ph
     rows, columns = output_size((height, width), (kh, kw), layer.stride, layer.padding)
     together = batch if rows * columns % PIECE else 1  # images that are taken as one
     places = _places(together, channels, size, (kh, kw), layer.stride)
     pixels, taps = places.pixels, channels * kh * kw
-    x0 = _surrounded(x, layer.padding) if pv or ph or layer.stride[1] > 1 else plain(x).ravel()
-    y = empty((batch // together, out, pixels))
     row = Step(
         REAL, result=0, batch=batch // together, channels=channels, height=size[0], width=size[1], outputs=out,
         words=places.run, grid_width=layer.stride[1] if places.run > 1 else 1, out_pixels=pixels, taps=taps,
         tap_shift=pixels, bias_or_masks=len(weights.reals) - out - -out % PIECE,
     ).row()  # fmt: skip
-    gathered = empty((2 * PIECE * taps,))
-    real_step(np.array(row), LEAVE, x0, y.ravel(), _NO_WORDS, places.integers, weights.reals, gathered[:0], gathered)
-    if pixels == rows * columns:
-        return y.reshape(batch, out, rows, columns)
-    by_channel = y.reshape(out, pixels)[:, : batch * rows * columns].reshape(out, batch, rows, columns)
-    return np.ascontiguousarray(by_channel.swapaxes(0, 1))
+    return _Call(np.array(row), places.integers, (batch // together, out, pixels), (batch, out, rows, columns))
 
 
 def _surrounded(x: Real, padding: Pair) -> Real:
