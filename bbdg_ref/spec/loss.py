@@ -155,7 +155,7 @@ def distillation(logits: NDArray[np.floating], teacher_logits: NDArray[np.floati
     Returns
     -------
     float
-        In nats; 0 if the distributions are the same, never negative but for rounding.
+        In nats, computed in float64; 0 if the distributions are the same, never negative but for rounding.
 
     Raises
     ------
@@ -176,7 +176,8 @@ def distillation(logits: NDArray[np.floating], teacher_logits: NDArray[np.floati
     >>> round(distillation(np.array([[1e4, 0.0]]), np.array([[0.0, 0.0]]), temperature=2.0), 3)
     9997.227
     """
-    teacher, student = (_log_softmax(z) for z in np.stack([teacher_logits, logits]) / temperature)
+    both = np.stack([teacher_logits, logits]).astype(np.float64)  # T^2 multiplies the rounding of the difference
+    teacher, student = (_log_softmax(z) for z in both / temperature)
     return float(temperature**2 * np.vdot(np.exp(teacher), teacher - student) / len(logits))
 
 

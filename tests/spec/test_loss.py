@@ -151,6 +151,15 @@ def test_distillation_is_stable_at_logits_of_ten_thousand(dtype):
     assert distillation_backward(up, down, 2.0).tolist() == [[2.0, -2.0, 0.0]]
 
 
+def test_a_high_temperature_does_not_magnify_the_rounding_of_float32():
+    rng = np.random.default_rng(0)
+    teacher = rng.normal(0, 5, (128, 100)).astype(np.float32)
+    logits = teacher + rng.normal(0, 0.01, teacher.shape).astype(np.float32)
+    for temperature in (1.0, 100.0, 1000.0):
+        exact = distillation(logits.astype(float), teacher.astype(float), temperature)
+        assert 0 < distillation(logits, teacher, temperature) == exact
+
+
 def test_a_high_temperature_makes_distillation_half_the_mean_square_of_the_centred_differences():
     rng = np.random.default_rng(0)
     logits, teacher = rng.standard_normal((2, 4, 5))
