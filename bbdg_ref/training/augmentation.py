@@ -82,6 +82,10 @@ def random_rotation(images: NDArray[np.uint8], *, degrees: float, rng: np.random
     ndarray of uint8, same shape
         Interpolated linearly between the four nearest pixels, those outside being 0, and rounded.
 
+    Notes
+    -----
+    The official CIFAR-100 code takes the nearest pixel instead (``docs/official-code.md``, row ``rotation``).
+
     Examples
     --------
     >>> import numpy as np
