@@ -33,6 +33,7 @@ Names = Mapping[str, str]
 PREFIX = "module."  # what DataParallel puts before every name
 COUNT = "num_batches_tracked"  # of a batch norm: steps taken, which no result depends on
 FIXED = {"tau": 1.0, "phi": 0.0}  # what they stay at where they are not learned
+SUB_BIT = "binarize"  # the part of a binary convolution that holds the codebook of its patterns
 
 
 @dataclass(frozen=True)
@@ -116,15 +117,23 @@ def load_official(network: Network, arrays: Arrays, *, names: Names | None = Non
     Raises
     ------
     TypeError
-        If a name is no text.
+        If ``arrays`` is no mapping, a name is no text, or NumPy cannot read an entry, such as a PyTorch tensor that
+        requires a gradient or is bfloat16.
     ValueError
         If the network's domain is none of these, or an entry is missing, unknown, of another shape or dtype, not
-        finite or a negative variance; the message names it. Nothing is changed then.
+        finite or a negative variance; the message names it. If the weights are sub-bit ones of the official code.
+        Nothing is changed then.
 
     Notes
     -----
     The logits are those of the official network up to float32 rounding, as long as no latent weight is 0
     (`Imported.zeros`) and the layers are the same.
+
+    The official code's sub-bit weights have a codebook of patterns beside the latent weights, and every kernel's bits
+    are the pattern nearest to it, not the signs of its latent weights. Which patterns, the state dict does not quite
+    say: a number of the codebook below 1e-3 has a sign that is not in it. They are taken over by way of the bits that
+    the trained network computes there: every latent weight w replaced by |w| with the sign of its bit (a tiny number
+    for w = 0), and the patterns left out.
 
     Examples
     --------
@@ -139,8 +148,7 @@ def load_official(network: Network, arrays: Arrays, *, names: Names | None = Non
     """
     given, wanted = _without_prefix(arrays), _entries("load_official", network, names)
     _check_domains(network)
-    if unknown := [name for name in given if name not in wanted]:
-        raise _refusal("only entries of the layout", f"{unknown[0]!r} as well", "leave it out, or pass names")
+    _check_known(given, wanted)
     state, zeros, unused = dict(network.state()), {}, []
     for name, entry in wanted.items():
         layer, _, what = name.rpartition(".")
@@ -237,13 +245,46 @@ def _check_domains(network: Network) -> None:
 
 
 def _without_prefix(arrays: Arrays) -> dict[str, NDArray[Any]]:
+    if not isinstance(arrays, Mapping):
+        expected, mend = "a mapping of names to arrays", "pass a state dict, such as that of read_state_dict"
+        raise TypeError(_checks.message("load_official", "arrays", expected, type(arrays).__name__, mend))
     if odd := [name for name in arrays if not isinstance(name, str)]:
         expected, mend = "named by str", "pass a state dict, such as that of read_state_dict"
         raise TypeError(_checks.message("load_official", "arrays", expected, f"the name {odd[0]!r}", mend))
     plain = [name for name in arrays if not name.startswith(PREFIX)]
     if plain and len(plain) < len(arrays):
         raise _refusal(f"named with {PREFIX!r} all or not at all", f"{plain[0]!r} without it", "rename them alike")
-    return {name.removeprefix(PREFIX): np.asarray(array) for name, array in arrays.items()}
+    return {name.removeprefix(PREFIX): _array(name, array) for name, array in arrays.items()}
+
+
+def _array(name: str, value: object) -> NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except MemoryError:
+        raise
+    except Exception as error:  # PyTorch: RuntimeError where a gradient is required, TypeError for bfloat16 or a GPU
+        got = f"{type(value).__name__}, which NumPy cannot read ({error})"
+        mend = "pass numbers as NumPy has them, of a PyTorch tensor tensor.detach().float().cpu().numpy()"
+        raise TypeError(_checks.message("load_official", "arrays", f"an array at {name!r}", got, mend)) from error
+
+
+def _check_known(given: Arrays, wanted: Mapping[str, _Entry]) -> None:
+    """Refuse entries that the layout does not have: what is not understood may be what the result depends on."""
+    unknown = [name for name in given if name not in wanted]
+    if patterns := [name for name in unknown if SUB_BIT in name.split(".")[:-1]]:
+        got = f"{patterns[0]!r}, of sub-bit weights: their bits are the nearest patterns, which cannot be taken over"
+        mend = (
+            "in the official code, give every latent weight w the sign of its bit, |w| or -|w|, then drop the patterns"
+        )
+        raise _refusal("latent weights whose signs are the bits", got, mend)
+    if unknown:
+        layer = unknown[0].rpartition(".")[0]
+        ends = [name.rpartition(".")[2] for name in wanted if name.rpartition(".")[0] == layer]
+        layers = list(dict.fromkeys(name.rpartition(".")[0] for name in wanted))
+        some = f"its {len(layers)} layers are {', '.join(layers[:5])} …"
+        has = f"{layer!r} has {', '.join(ends)}" if ends else some
+        mend = f"{has}; pass names if it is called otherwise here, and drop no entry before you know what it does"
+        raise _refusal("only entries of the layout", f"{unknown[0]!r} as well", mend)
 
 
 def _layers(function: str, network: Network, names: Names | None) -> Names:

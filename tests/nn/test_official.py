@@ -8,7 +8,7 @@ from bbdg_ref import nn, ops
 from bbdg_ref.nn.official import PREFIX, load_official, official_layers, to_official
 from bbdg_ref.nn.official_layouts import LAYOUTS
 from bbdg_ref.nn.state_dict import read_state_dict, write_state_dict
-from bbdg_ref.pruning import Filters, TopK, Within
+from bbdg_ref.pruning import Filters, SubBit, TopK, Within
 from bbdg_ref.spec.pruning import Selection
 
 NAMES = sorted(LAYOUTS)
@@ -382,3 +382,95 @@ def test_a_name_that_is_no_text_is_refused(key):
     network = build()
     with pytest.raises(TypeError, match="load_official: arrays must be named by str; got the name"):
         load_official(network, to_official(network) | {key: np.zeros(3, np.float32)})
+
+
+# --- what is no state dict of the layout ---
+
+
+@pytest.mark.parametrize("domain", ["general", "symmetric"])
+def test_sub_bit_weights_are_refused_and_taken_over_as_the_message_says(domain):
+    network, other = trained("reactnet18", domain=domain), build("reactnet18", domain=domain, seed=5)
+    arrays = to_official(network)  # of the same latent weights without their codebooks
+    layers = network.binary_layers()
+    chosen = SubBit(1).choose([layer.latent.value for layer in layers.values()], 0)
+    for layer, found in zip(layers.values(), chosen, strict=True):
+        layer.choose(found)
+    theirs = {ours: key for key, ours in official_layers(network).items()}
+    patterns = {f"{theirs[place]}.binarize.patterns": np.ones((2, 9), np.float32) for place in layers}
+    before = {key: array.copy() for key, array in other.state().items()}
+    message = (
+        r"signs are the bits; got 'layer1\.0\.binary_conv\.binarize\.patterns', of sub-bit weights: .* cannot be taken "
+        r"over; in the official code, give every latent weight w the sign of its bit"
+    )
+    for prefix in ("", PREFIX):
+        given = {prefix + key: array for key, array in (arrays | {"odd": np.ones(1)} | patterns).items()}
+        with pytest.raises(ValueError, match=message) as refusal:
+            load_official(other, given)
+        assert "leave it out" not in str(refusal.value)
+    assert all(np.array_equal(before[key], array) for key, array in other.state().items())
+
+    for place, layer in layers.items():
+        key = f"{theirs[place]}.weight"
+        assert not np.array_equal(arrays[key] > 0, layer.bits)  # without the patterns, another network
+        arrays[key] = np.where(layer.bits, 1, -1) * np.abs(arrays[key])
+    load_official(other, arrays)
+    x = images("reactnet18", 2)
+    assert np.array_equal(network.forward(x, training=False), other.forward(x, training=False))
+
+
+@pytest.mark.parametrize(
+    ("key", "has"),
+    [
+        ("layer1.0.conv1.scale", r"'layer1\.0\.conv1' has tau, phi, weight"),
+        ("linear.weight_v", "'linear' has weight, bias"),
+        ("fc.weight", r"its 40 layers are conv1, bn1, bn2, linear, layer1\.0\.conv1 …"),
+        ("patterns", "its 40 layers are conv1, .*"),
+    ],
+)
+def test_an_unknown_entry_is_not_told_to_be_left_out(key, has):
+    arrays = to_official(build()) | {key: np.zeros(3, np.float32)}
+    refused(
+        arrays, f"only entries of the layout; got '{key}' as well; {has}; pass names .*drop no entry before you know"
+    )
+
+
+@pytest.mark.parametrize("arrays", [None, [], 3, "conv1.weight", np.zeros(3)])
+def test_what_is_no_mapping_is_refused(arrays):
+    with pytest.raises(TypeError, match=r"load_official: arrays must be a mapping of names to arrays; got .*; pass a"):
+        load_official(build(), arrays)
+
+
+class Unreadable:
+    def __init__(self, error: Exception):
+        self.error = error
+
+    def __array__(self, dtype=None, copy=None):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("requires grad"), TypeError("BFloat16"), ValueError("ragged")])
+def test_an_entry_that_numpy_cannot_read_is_named(error):
+    arrays = to_official(build()) | {"bn1.weight": Unreadable(error)}
+    message = rf"an array at 'bn1\.weight'; got Unreadable, which NumPy cannot read \({error}\); .*tensor\.detach\(\)"
+    with pytest.raises(TypeError, match=message) as found:
+        load_official(build(), arrays)
+    assert found.value.__cause__ is error
+
+
+def test_want_of_memory_is_not_said_of_an_entry():
+    with pytest.raises(MemoryError):
+        load_official(build(), to_official(build()) | {"bn1.weight": Unreadable(MemoryError())})
+
+
+def test_tensors_that_numpy_cannot_read_are_read_as_the_message_says():
+    torch = pytest.importorskip("torch")
+    network, other = trained(), build(seed=5)
+    tensors = as_tensors(to_official(network))
+    for odd in (torch.nn.Parameter(tensors["conv1.weight"]), tensors["conv1.weight"].bfloat16()):
+        with pytest.raises(
+            TypeError, match=r"'conv1\.weight'; got .*tensor\.detach\(\)\.float\(\)\.cpu\(\)\.numpy\(\)"
+        ):
+            load_official(other, tensors | {"conv1.weight": odd})
+        load_official(other, tensors | {"conv1.weight": odd.detach().float().cpu().numpy()})
+    load_official(other, tensors)
+    assert same(network, other)

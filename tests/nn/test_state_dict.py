@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import struct
 import tracemalloc
 import zipfile
@@ -151,6 +152,8 @@ def test_a_missing_file_is_the_systems_own_error(tmp_path, kind):
         ("a\0b", 1.0),
         ("__metadata__", 1.0),
         (3, 1.0),
+        ("half \ud800", 1.0),
+        ("n" * 1001, 1.0),
         ("w", "text"),
         ("w", 1j),
         ("w", None),
@@ -159,7 +162,7 @@ def test_a_missing_file_is_the_systems_own_error(tmp_path, kind):
     ],
 )
 def test_what_has_no_place_in_a_file_is_refused_and_leaves_none(tmp_path, kind, name, value):
-    with pytest.raises(ValueError, match="write_state_dict: arrays must have names, and dtypes"):
+    with pytest.raises(ValueError, match=r"write_state_dict: arrays must have names of .*, and dtypes bool"):
         write_state_dict(tmp_path / f"x.{kind}", {name: np.asarray(value)})
     assert list(tmp_path.iterdir()) == []
 
@@ -223,7 +226,20 @@ ONE = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         (b"{", 0, "not JSON"),
         (b'{"w": NaN}', 0, "no dtype, shape and data_offsets alone"),
         (b"[" * 100_000, 0, "not JSON"),
-        (b"\xff\xfe", 0, "not JSON"),
+        (b"\xff\xfe", 0, r"not UTF-8 \(invalid start byte at byte 0\)"),
+        (json.dumps({}).encode("utf-16"), 0, "not UTF-8"),
+        (json.dumps({}).encode("utf-16-le"), 0, "not JSON"),
+        (json.dumps({}).encode("utf-32-be"), 0, "not JSON"),
+        (json.dumps({}).encode("utf-8-sig"), 0, "not JSON"),
+        ({"__metadata__": "text"}, 0, "__metadata__ 'text', which is no object of texts; leave it out"),
+        ({"__metadata__": None}, 0, "__metadata__ None, which is no object of texts"),
+        ({"__metadata__": [["format", "pt"]]}, 0, "__metadata__ .* which is no object of texts"),
+        ({"__metadata__": {"steps": 3}}, 0, "__metadata__ {'steps': 3}, which is no object of texts"),
+        ({"half \ud800": ONE}, 8, r"the name 'half \\ud800', which is none of names of 1 to 1000 bytes in UTF-8"),
+        ({"a\0b": ONE}, 8, r"the name 'a\\x00b'"),
+        ({"": ONE}, 8, "the name ''"),
+        ({"n" * 1001: ONE}, 8, "the name 'n{78}…, which"),
+        ({"w": ONE | {"dtype": "F8_E5M2"}}, 8, "BOOL; convert it to one of them where it was written$"),
         (b'{"w": 1, "w": 1}', 0, "comes twice"),
         (b'{"w": {"dtype": "F32", "dtype": "F64"}}', 0, "comes twice"),
         ({"w": 3}, 0, "no dtype, shape and data_offsets alone for 'w'"),
@@ -289,15 +305,20 @@ def npy(header: str, data: bytes = b"") -> bytes:
     ("member", "pattern"),
     [
         (b"", "a header of 'w' that is not one"),
-        (b"\x93NUMPY\x09\x00", "a header of 'w' that is not one"),
+        (b"\x93NUMPY\x01", "a header of 'w' that is not one"),
+        (b"\x93NUMPY\x09\x00", "'w' in version 9.0 of .npy, neither 1.0 nor 2.0; save the array with numpy.savez"),
         (npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n", b"\x80\x04N."), "dtype object for 'w'"),
-        (npy("{'descr': '<U4', 'fortran_order': False, 'shape': (1,), }\n", b"\0" * 16), "dtype <U4 for 'w'"),
+        (
+            npy("{'descr': '<U4', 'fortran_order': False, 'shape': (1,), }\n", b"\0" * 16),
+            "dtype <U4 for 'w'; convert it to",
+        ),
         (npy("{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }\n", b"\0" * 8), "dtype complex64 for 'w'"),
         (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n", b"\0" * 4), "4 bytes for 'w'"),
         (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\n", b"\0" * 8), "8 bytes for 'w'"),
         (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }\n", b"\0" * 4), "the shape"),
         (npy(f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({2**62},{2**62}), }}\n"), "bytes for 'w'"),
         (npy("__import__('os').abort()\n"), "a header of 'w' that is not one"),
+        (npy("-" * 9000 + "1"), "a header of 'w' that is not one"),
     ],
 )
 def test_a_member_that_is_no_plain_array_is_refused(folder, member, pattern):
@@ -323,9 +344,203 @@ def test_members_that_are_no_arrays_or_come_twice_are_refused(folder):
 def test_more_bytes_than_the_bound_are_refused(folder, kind, monkeypatch):
     content = written(folder, kind)
     monkeypatch.setattr(state_dict, "MAX_BYTES", 100)
-    monkeypatch.setattr(state_dict, "_MAX_HEADER", 1 << 20)
-    with pytest.raises(ValueError, match="bytes of arrays, more than 100"):
+    with pytest.raises(ValueError, match="bytes of arrays, more than 100; split them"):
         read(folder, kind, content)
+    with pytest.raises(ValueError, match=r"write_state_dict: arrays must fit into one file; got .* more than 100"):
+        write_state_dict(folder / f"x.{kind}", EXAMPLE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_arrays_than_the_bound_are_refused(folder, kind, monkeypatch):
+    content = written(folder, kind)
+    monkeypatch.setattr(state_dict, "MAX_ARRAYS", len(EXAMPLE))
+    assert len(read(folder, kind, content)) == len(EXAMPLE)
+    monkeypatch.setattr(state_dict, "MAX_ARRAYS", len(EXAMPLE) - 1)
+    with pytest.raises(ValueError, match="got 5 arrays, more than 4; split them into several files"):
+        read(folder, kind, content)
+    with pytest.raises(ValueError, match="write_state_dict: arrays must fit into one file; got 5 arrays, more than 4"):
+        write_state_dict(folder / f"x.{kind}", EXAMPLE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_long_header_is_refused_before_it_is_read(folder, kind, monkeypatch):
+    monkeypatch.setattr(state_dict, "_MAX_HEADER", 100)
+    with pytest.raises(ValueError, match=r"a (header|ZIP directory) of \d+ bytes, more than 100; split it"):
+        read(folder, kind, written(folder, kind))
+
+
+# --- memory ---
+
+
+def peak_of(call) -> int:
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_small_file_takes_little_memory(folder, kind):
+    content = written(folder, kind)
+    assert peak_of(lambda: read(folder, kind, content)) < 1 << 20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_at_most_one_array_is_held_twice(folder, kind):
+    written(folder, kind, {str(index): np.ones(1 << 20, np.uint8) for index in range(16)})
+    peak = peak_of(lambda: read_state_dict(folder / f"x.{kind}"))
+    assert 16 << 20 <= peak < 19 << 20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_longer_than_the_bound_is_refused_before_it_is_read(folder, kind, monkeypatch):
+    written(folder, kind, {"w": np.zeros(8 << 20, np.uint8)})
+    monkeypatch.setattr(state_dict, "MAX_BYTES", 4 << 20)
+
+    def refused():
+        with pytest.raises(ValueError, match=r"got 8\d{6} bytes of arrays, more than 4194304"):
+            read_state_dict(folder / f"x.{kind}")
+
+    assert peak_of(refused) < 1 << 20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("error", [MemoryError(), OSError(5, "Input/output error")])
+def test_what_the_machine_lacks_is_not_said_of_the_file(folder, kind, error, monkeypatch):
+    content = written(folder, kind)
+
+    def fail(*_args):
+        raise error
+
+    monkeypatch.setattr(state_dict, "_native", fail)
+    with pytest.raises(type(error)) as found:
+        read(folder, kind, content)
+    assert found.value is error
+
+
+# --- ZIP archives with more or less in them ---
+
+
+def directory_at(content: bytes) -> int:
+    return struct.unpack_from("<L", content, len(content) - 6)[0]
+
+
+def moved(content: bytes, more: bytes) -> bytes:
+    """An archive of one member behind other bytes, its two offsets moved."""
+    result = bytearray(more + content)
+    for place in (len(result) - 6, len(more) + directory_at(content) + 42):
+        struct.pack_into("<L", result, place, struct.unpack_from("<L", result, place)[0] + len(more))
+    return bytes(result)
+
+
+GOOD = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n", b"\0" * 4)
+
+
+def test_a_comment_and_bytes_before_or_after_an_archive_are_refused(folder):
+    content = archive(w_npy=GOOD)
+    assert read(folder, "npz", content)["w"] == 0
+    for more in (b"\0", b"#!/bin/sh\n", content):
+        for bad in (more + content, content + more):
+            assert outcome(folder, "npz", bad) is None
+    with pytest.raises(ValueError, match=r"a member 'w\.npy' at byte 3, where those before it end at 0"):
+        read(folder, "npz", moved(content, b"abc"))
+    assert read(folder, "npz", archive()) == {}
+    with pytest.raises(ValueError, match="a ZIP directory of 0 bytes at 0 in a file of 25"):
+        read(folder, "npz", b"abc" + archive())
+    with pytest.raises(ValueError, match="no end of a ZIP archive"):  # a comment that is cut off
+        read(folder, "npz", content[:-2] + b"\1\0")
+    stream = io.BytesIO(content)
+    with zipfile.ZipFile(stream, "a") as file:
+        file.comment = b"a comment"
+    with pytest.raises(ValueError, match=r"last 22 bytes \(.*or a comment\); write it with numpy\.savez$"):
+        read(folder, "npz", stream.getvalue())
+
+
+def test_bytes_between_members_are_refused(folder):
+    content = archive(w_npy=GOOD)
+    place = directory_at(content)
+    bad = bytearray(content[:place] + b"hidden" + content[place:])
+    struct.pack_into("<L", bad, len(bad) - 6, place + 6)
+    with pytest.raises(ValueError, match=f"a ZIP directory at byte {place + 6}, where the members end at {place}"):
+        read(folder, "npz", bytes(bad))
+
+
+def test_members_that_share_bytes_are_refused(folder):
+    content = archive(w_npy=GOOD)
+    place = directory_at(content)
+    entry = content[place:-22]
+    twice = content[:place] + entry + entry.replace(b"w.npy", b"v.npy") + content[-22:]
+    bad = bytearray(twice)
+    struct.pack_into("<2HL", bad, len(bad) - 14, 2, 2, 2 * len(entry))
+    with pytest.raises(ValueError, match="at byte 0, where those before it end at"):
+        read(folder, "npz", bytes(bad))
+
+
+def test_an_archive_of_the_large_kind_is_refused(folder):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as file:
+        file.writestr("w.npy", GOOD)
+    content = stream.getvalue()
+    place, end = directory_at(content), len(content) - 22
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, end - place, place)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, end, 1)
+    large = content[:end] + record + locator + content[end:]
+    with zipfile.ZipFile(io.BytesIO(large)) as file:
+        assert file.namelist() == ["w.npy"]
+    assert outcome(folder, "npz", large) is None
+    hidden = bytearray(large)  # as if the record were part of the directory
+    struct.pack_into("<L", hidden, len(hidden) - 10, len(large) - 22 - place)
+    with pytest.raises(ValueError, match=r"a ZIP directory of \d+ bytes at"):
+        read(folder, "npz", bytes(hidden))
+
+
+class Pipe(io.BytesIO):
+    """A stream that cannot go back, such as the standard output."""
+
+    def seekable(self):
+        return False
+
+    def seek(self, *_args):
+        raise io.UnsupportedOperation
+
+    def tell(self):
+        raise io.UnsupportedOperation
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_what_numpy_writes_to_a_pipe_is_read(folder, save):
+    pipe = Pipe()
+    save(pipe, **EXAMPLE)
+    assert equal(EXAMPLE, read(folder, "npz", pipe.getvalue()))
+
+
+# --- how to mend it ---
+
+
+def test_writing_again_is_not_said_where_it_is_no_mend(folder):
+    encrypted = bytearray(archive(w_npy=GOOD))
+    for place in (6, directory_at(encrypted) + 8):
+        encrypted[place] |= 1
+    third = archive(w_npy=b"\x93NUMPY\x03\x00" + GOOD[8:])
+    numbers = archive(w_npy=npy("{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }\n", b"\0" * 8))
+    for pattern, content in (
+        (r"an encrypted member 'w\.npy'; unpack it and save the arrays with numpy\.savez$", bytes(encrypted)),
+        (r"'w' in version 3\.0 of \.npy, .*; save the array with numpy\.savez, which writes 1\.0$", third),
+        (r"dtype complex64 for 'w'; convert it to bool, integers or floats of up to 64 bits, and save it", numbers),
+    ):
+        with pytest.raises(ValueError, match=pattern):
+            read(folder, "npz", content)
+
+
+def test_a_header_is_quoted_in_short(folder):
+    header = npy(repr("no dictionary " * 500))
+    with pytest.raises(ValueError, match="a header of 'w' that is not one") as found:
+        read(folder, "npz", archive(w_npy=header))
+    assert len(str(found.value)) < 300 + len(str(folder))
+    quoted = re.search(r"that is not one \((.*)\); write it again$", str(found.value))
+    assert quoted is not None and len(quoted[1]) <= 80
 
 
 def bomb(method: int, size: int, declared: int) -> bytes:
@@ -350,23 +565,15 @@ HEAD = len(npy("{'descr': '|u1', 'fortran_order': False, 'shape': (16,), }\n"))
 def test_a_member_that_unpacks_to_more_than_it_declares_is_not_unpacked(folder):
     content = bomb(zipfile.ZIP_DEFLATED, 64 << 20, HEAD + 16)
     assert len(content) < 100_000
-    tracemalloc.start()
-    try:
-        outcome(folder, "npz", content)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 8 << 20
+    assert peak_of(lambda: outcome(folder, "npz", content)) < 8 << 20
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_compressions_are_refused_before_they_are_unpacked(folder, method):
     content = bomb(method, 64 << 20, HEAD + 16)
-    tracemalloc.start()
-    try:
-        with pytest.raises(ValueError, match=f"compression {method} of 'w.npy', neither none nor deflate"):
+
+    def refused():
+        with pytest.raises(ValueError, match=f"compression {method} of 'w.npy', neither none nor deflate; save"):
             read(folder, "npz", content)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 8 << 20
+
+    assert peak_of(refused) < 8 << 20
