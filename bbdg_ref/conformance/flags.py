@@ -68,7 +68,16 @@ FLAGS: dict[str, str] = {
     "missing_pattern": "Patterns that do not occur, or have no kernel, dropped or moved to zero.",
     "repeated_pattern": "Patterns that became equal kept twice, the wrong one of them replaced, or by a pattern that "
     "is there already.",
+    "outside_the_mask": "The k largest of all weights cut back to the mask, instead of the k largest within it; or "
+    "ones outside where the mask cannot hold k.",
+    "across_layers": "Each layer given a share of k, or its own threshold: all layers are compared together.",
+    "pattern_multiplier": "Kernels filled one after another, or patterns taken by their sum alone: one multiplier for "
+    "the number of ones, the same for all kernels, makes the sum over all of them the largest.",
+    "pattern_remainder": "Ones left over given to other kernels than the first equally good ones in C order, or "
+    "beyond k.",
     # Density
+    "cubic_schedule": "A schedule that is linear, not kept within its ends, or counted from step 0 instead of from its "
+    "begin.",
     "entropy_slope": "The push of the entropy's bound not scaled by H'(p) (p - EC) / (H(p) - H(EC)), or a push upwards "
     "beyond one half.",
     "dead_zone": "The penalty on at or below the dead zone: it starts strictly above.",
@@ -133,6 +142,8 @@ FLAGS: dict[str, str] = {
     "KL(teacher || student), 0 where they agree.",
     "temperature": "The factor T^2 of the loss, or T of its gradient, left out, or only one of the two distributions "
     "tempered.",
+    "magnified_rounding": "A difference of float32 logarithms, whose rounding the factor T^2 magnifies: the value is "
+    "computed in float64, whatever the dtype of the logits.",
     "bias_correction": "Moments not corrected for their start at zero, or with the number of the step off by one.",
     "adam_eps": "eps inside the root, or before the correction: it matters where gradients are as small as the "
     "density penalty's push.",

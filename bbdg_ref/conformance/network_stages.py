@@ -98,6 +98,16 @@ NETWORK_STAGES = (
         f"y: floats {OUTPUT}: (beta - alpha) ones + alpha total in float64, rounded to float32",
     ),
     stage(
+        "popcount_linear", "Signs of rows times a two-valued matrix", "estimators popcount_conv",
+        """
+        x: floats (batch, in): real inputs; only their bits x > 0 are used
+        bits: bits (out, in): bits of the weights
+        alpha: floats (out,): the value of bit 0 for each output, float64
+        beta: floats (out,): the value of bit 1 for each output, float64
+        """,
+        "y: floats (batch, out): (beta - alpha) ones + alpha total in float64, rounded to float32",
+    ),
+    stage(
         "shared_map", "The binary convolution as two counts and as a real convolution", "conv2d popcount_conv",
         _BINARY + GEOMETRY, _COUNTS + f"y: floats {OUTPUT}: conv2d(sign(x), weights), float64",
     ),
@@ -133,6 +143,20 @@ NETWORK_STAGES = (
         scale: floats (out,): g (beta - alpha), float32
         shared: floats (out,): g alpha, float32
         shift: floats (out,): bias - g running_mean, float32
+        """,
+    ),
+    stage(
+        "fold_classifier", "Batch norm folded into the linear layer after it", "evaluation",
+        f"""
+        linear_weight: floats (classes, channels): of the linear layer
+        linear_bias: floats (classes,): of the linear layer
+        {NORM}
+        {RUNNING}
+        {EPS}
+        """,
+        """
+        folded_weight: floats (classes, channels): linear_weight g, float32
+        folded_bias: floats (classes,): linear_bias + linear_weight @ (bias - g running_mean), float32
         """,
     ),
     stage(

@@ -4,12 +4,18 @@ An example for porters: one function for each stage, named as the stage; the inp
 arrays or Python numbers; what returns is a dict of the outputs, or the value itself where there is one output.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .. import ops, projection
-from ..spec import evaluation
+from ..pruning import Cubic, GlobalTopK, TopK, Within
+from ..pruning.protocol import NoPenalty
+from ..pruning.subbit import patterns_of_k_ones as subbit_patterns
+from ..spec import evaluation, popcount_conv
+from ..spec.pruning import Selection
 
 __all__: list[str] = []  # the functions are found by the names of the stages
 
@@ -93,6 +99,26 @@ def select_filters(latent: Array, k: int) -> Outputs:
     return {"bits": chosen.bits, "threshold": chosen.threshold}
 
 
+@dataclass(frozen=True, eq=False)
+class _Given(NoPenalty):
+    """A strategy whose ones are given."""
+
+    bits: Array
+
+    def choose(self, latents: Sequence[Array], step: int) -> list[Selection]:
+        return [Selection(self.bits, 0.0)]
+
+
+def select_within(latent: Array, mask: Array, k: int) -> Outputs:
+    (chosen,) = Within(_Given(mask), TopK(k / latent.size)).choose([latent], step=0)
+    return {"bits": chosen.bits, "threshold": chosen.threshold}
+
+
+def select_top_k_of_layers(first: Array, second: Array, k: int) -> Outputs:
+    one, other = GlobalTopK(k / (first.size + second.size)).choose([first, second], step=0)
+    return {"first_bits": one.bits, "second_bits": other.bits, "threshold": one.threshold}
+
+
 def pattern_bits(patterns: Array) -> Array:
     return ops.pattern_bits(patterns)
 
@@ -107,6 +133,15 @@ def nearest_pattern(latent: Array, patterns: Array, threshold: float) -> Array:
 
 def learned_patterns(latent: Array, patterns: Array, threshold: float) -> Array:
     return ops.learned_patterns(latent, patterns, threshold)
+
+
+def patterns_of_k_ones(latent: Array, patterns: Array, k: int) -> Outputs:
+    chosen = subbit_patterns(latent, patterns, k)
+    return {"bits": chosen.bits, "threshold": chosen.threshold}
+
+
+def cubic_density(step: int, start: float, end: float, begin: int, steps: int) -> float:
+    return Cubic(start, end, begin, steps).at(step)
 
 
 def entropy_factor(density: float, limit: float) -> float:
@@ -360,6 +395,10 @@ def popcount_conv2d(x: Array, bits: Array, alpha: Array, beta: Array, stride: Ar
     return ops.popcount_conv2d(x, bits, alpha, beta, **_geometry(stride, padding))
 
 
+def popcount_linear(x: Array, bits: Array, alpha: Array, beta: Array) -> Array:
+    return popcount_conv.popcount_linear(x, bits, alpha, beta)
+
+
 def shared_map(x: Array, bits: Array, alpha: Array, beta: Array, stride: Array, padding: Array) -> Outputs:
     weight = np.where(bits, *(level.reshape(-1, 1, 1, 1) for level in (beta, alpha)))
     y = ops.conv2d(ops.sign(x.astype(np.float64)), weight, **_geometry(stride, padding))
@@ -417,6 +456,14 @@ def fold_binary(
     bits = np.zeros((len(alpha), 1, 1, 1), np.bool_)
     layer = evaluation.fold_binary(bits, alpha, beta, weight, bias, running_mean, running_var, eps=eps)
     return {"scale": layer.scale, "shared": layer.shared, "shift": layer.shift}
+
+
+def fold_classifier(
+    linear_weight: Array, linear_bias: Array, weight: Array, bias: Array, running_mean: Array, running_var: Array,
+    eps: float,
+) -> Outputs:  # fmt: skip
+    layer = evaluation.fold_classifier(linear_weight, linear_bias, weight, bias, running_mean, running_var, eps=eps)
+    return {"folded_weight": layer.weight, "folded_bias": layer.bias}
 
 
 def binary_layer(

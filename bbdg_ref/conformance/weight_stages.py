@@ -96,6 +96,25 @@ WEIGHT_STAGES = (
         f"{_LATENT}\nk: int: the number of filters", _CHOSEN,
     ),
     stage(
+        "select_within", "The k largest latent weights within a mask become ones", "pruning",
+        f"{_LATENT}\nmask: bits (shape of latent): where there may be ones\n"
+        "k: int: the number of ones, 1 or more, perhaps more than the mask has",
+        _CHOSEN,
+    ),
+    stage(
+        "select_top_k_of_layers", "The k largest latent weights of two layers together become ones", "pruning",
+        """
+        first: floats (any shape): latent weights of a layer
+        second: floats (any shape): latent weights of the next layer, of the same dtype
+        k: int: the number of ones of both, 1 or more
+        """,
+        """
+        first_bits: bits (shape of first): the ones of the first layer
+        second_bits: bits (shape of second): the ones of the second layer
+        threshold: float: the value about which the estimators of both are centred
+        """,
+    ),
+    stage(
         "pattern_bits", "The 3x3 bits of kernel codes", "pruning",
         _PATTERNS, "bits: bits (patterns, 3, 3): the bits of each code",
     ),
@@ -111,6 +130,26 @@ WEIGHT_STAGES = (
     stage(
         "learned_patterns", "The patterns moved to their kernels, repeats replaced", "pruning",
         _AMONG_PATTERNS, "learned: ints (patterns,): kernel codes",
+    ),
+    stage(
+        "patterns_of_k_ones", "The patterns with the largest sum of latent weights, k ones in all", "pruning",
+        f"""
+        latent: floats {_KERNELS_3X3}: latent weights
+        {_PATTERNS}, 0 among them
+        k: int: the number of ones, 1 or more
+        """,
+        _CHOSEN,
+    ),
+    stage(
+        "cubic_density", "A density that moves along a cubic", "pruning",
+        """
+        step: int: training steps taken so far
+        start: float: the density at first
+        end: float: the density at last
+        begin: int: the step from which it moves
+        steps: int: how many steps it takes
+        """,
+        "density: float: the density of this step",
     ),
     stage(
         "sign_bits", "The bit of a number", "estimators",

@@ -216,6 +216,25 @@ def select_filters(latent, k):
     return centred(latent, kept[:, None, None, None].expand(latent.shape))
 
 
+def select_within(latent, mask, k):
+    room = int(mask.sum())
+    bits = torch.zeros(latent.shape, dtype=torch.bool)
+    if k >= room:  # all of the mask
+        return centred(latent, t(mask))
+    chosen = select_top_k(latent[mask], k)
+    bits[t(mask)] = t(chosen["bits"])
+    return {"bits": bits.numpy(), "threshold": chosen["threshold"]}
+
+
+def select_top_k_of_layers(first, second, k):
+    chosen = select_top_k(np.concatenate([first.reshape(-1), second.reshape(-1)]), k)
+    one, other = np.split(chosen["bits"], [first.size])
+    return {
+        "first_bits": one.reshape(first.shape), "second_bits": other.reshape(second.shape),
+        "threshold": chosen["threshold"],
+    }  # fmt: skip
+
+
 def codes(bits: Tensor) -> Tensor:
     return (bits.reshape(*bits.shape[:-2], 9) << torch.arange(9)).sum(dim=-1)
 
@@ -251,6 +270,49 @@ def learned_patterns(latent, patterns, threshold):
         if code in learned[:index]:
             learned[index] = spare.pop(0)
     return np.array(learned)
+
+
+def first_largest(x: Tensor) -> Tensor:
+    """Return the index of the largest number of every row; of equals the first, which torch.argmax does not promise."""
+    return (x == x.amax(dim=1, keepdim=True)).byte().argmax(dim=1)
+
+
+def patterns_of_k_ones(latent, patterns, k):
+    shapes = t(pattern_bits(patterns)).reshape(-1, 9)
+    sums, ones = t(latent).reshape(-1, 9).double() @ shapes.double().T, shapes.sum(dim=1)
+    sizes = ones.unique()  # 0 and up; the best pattern of each size:
+    members = [torch.nonzero(ones == size)[:, 0] for size in sizes]
+    which = torch.stack([found[first_largest(sums[:, found])] for found in members], dim=1)
+    best = sums.gather(1, which)
+
+    def taken(theta: float) -> Tensor:
+        return first_largest(best - theta * sizes.double())  # of equals the fewest ones; float32 if left as integers
+
+    low, high = float(latent.min()) - 1, float(latent.max())
+    more, chosen = taken(low), torch.zeros(len(best), dtype=torch.int64)
+    deep = int(sizes[more].sum()) <= k
+    if deep:  # further down, to where every kernel takes the largest pattern
+        turns = (best[:, -1:] - best[:, :-1]) / (sizes[-1] - sizes[:-1])
+        more, chosen, low, high = torch.full_like(more, len(sizes) - 1), more, min(low, float(turns.min())), low
+    for _ in range(64):
+        middle = low + (high - low) / 2
+        if int(sizes[chosen].sum()) == k or not low < middle < high:
+            break
+        between = taken(middle)
+        if int(sizes[between].sum()) > k:
+            low, more = middle, between
+        else:
+            high, chosen = middle, between
+    step = sizes[more] - sizes[chosen]
+    fits = (step > 0) & (step.cumsum(dim=0) <= k - int(sizes[chosen].sum()))
+    chosen = torch.where(fits, more, chosen)
+    bits = shapes[which.gather(1, chosen[:, None])[:, 0]].reshape(latent.shape)
+    return centred(latent, bits) if deep else {"bits": bits.numpy(), "threshold": high}
+
+
+def cubic_density(step, start, end, begin, steps):
+    left = (1 - min(max((step - begin) / steps, 0.0), 1.0)) ** 3
+    return left * start + (1 - left) * end
 
 
 # ------------------------------------------------------------------------------------------------------ estimators
@@ -558,7 +620,8 @@ def divergence(logits, teacher_logits, temperature):
 
 
 def distillation(logits, teacher_logits, temperature):
-    return divergence(t(logits), teacher_logits, temperature).item()
+    # In float64: T^2 magnifies the rounding of float32.
+    return divergence(t(logits).double(), teacher_logits.astype(np.float64), temperature).item()
 
 
 def distillation_backward(logits, teacher_logits, temperature):
@@ -614,6 +677,12 @@ def popcount_conv2d(x, bits, alpha, beta, stride, padding):
     return ((beta - alpha) * of["ones"] + alpha * of["total"]).float().numpy()
 
 
+def popcount_linear(x, bits, alpha, beta):
+    a, b = signs(t(x)).double(), t(bits).double()
+    alpha, beta = t(alpha), t(beta)
+    return ((beta - alpha) * (a @ b.T) + alpha * a.sum(dim=1, keepdim=True)).float().numpy()
+
+
 def shared_map(x, bits, alpha, beta, stride, padding):
     weight = torch.where(t(bits), *(t(level).reshape(-1, 1, 1, 1) for level in (beta, alpha)))
     y = F.conv2d(signs(t(x).double()), weight, stride=pair(stride), padding=pair(padding))
@@ -649,6 +718,14 @@ def fold_binary(alpha, beta, weight, bias, running_mean, running_var, eps):
     g = weight / torch.sqrt(var + eps)
     scale, shared, shift = g * (t(beta) - t(alpha)), g * t(alpha), bias - g * mean
     return arrays(scale=scale.float(), shared=shared.float(), shift=shift.float())
+
+
+def fold_classifier(linear_weight, linear_bias, weight, bias, running_mean, running_var, eps):
+    given = (linear_weight, linear_bias, weight, bias, running_mean, running_var)
+    linear_weight, linear_bias, weight, bias, mean, var = (t(value).double() for value in given)
+    g = weight / torch.sqrt(var + eps)
+    total = linear_bias + linear_weight @ (bias - g * mean)
+    return arrays(folded_weight=(linear_weight * g).float(), folded_bias=total.float())
 
 
 def binary_layer(u, bits, scale, shared, shift, stride, padding):

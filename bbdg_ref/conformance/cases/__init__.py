@@ -8,6 +8,7 @@ and a better one gets a new name. Importing this package registers them; nothing
 from . import (
     activation,
     block,
+    composed,
     convolution,
     estimators,
     inference,
@@ -29,6 +30,7 @@ __all__ = [
     "weighted",
     "pruning",
     "strategies",
+    "composed",
     "estimators",
     "weights",
     "convolution",

@@ -182,6 +182,13 @@ def distillation_ten_classes() -> Expected:
     return _distilled(3 * bell(343, (6, 10), np.float64), 3 * bell(344, (6, 10), np.float64), 1.5)
 
 
+@case("distillation", "magnified_rounding", "temperature")
+def distillation_near_the_teacher() -> Expected:
+    """float32 logits a few hundredths from the teacher's, T = 100: T^2 times a divergence of about 4e-8."""
+    teacher = 3 * bell(349, (4, 10))
+    return _distilled(teacher + np.float32(0.03) * bell(350, (4, 10)), teacher, 100.0)
+
+
 @case("distillation_backward", "temperature", "batch_mean")
 def distillation_backward_temperature() -> Expected:
     """T = 2, equal logits against a teacher that is sure, two images: 2 (1/2 - 1)/2 and 2 (1/2 - 0)/2."""

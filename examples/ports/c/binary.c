@@ -120,6 +120,24 @@ Array *popcount_conv2d(const Array *x, const Array *bits, const Array *alpha, co
     return y;
 }
 
+/* An array with two axes as one of images or kernels of one pixel. */
+static const Array *of_one_pixel(const Array *rows) {
+    need_axes(rows, 2);
+    Array *maps = take_memory(1, sizeof *maps);
+    *maps = *rows;
+    maps->ndim = 4;
+    maps->shape[2] = maps->shape[3] = 1;
+    return maps;
+}
+
+/* The same for rows: (batch, in) and (out, in) -> (batch, out) */
+Array *popcount_linear(const Array *x, const Array *bits, const Array *alpha, const Array *beta) {
+    Geometry g = {{1, 1}, {0, 0}};
+    Array *y = popcount_conv2d(of_one_pixel(x), of_one_pixel(bits), alpha, beta, g);
+    y->ndim = 2;
+    return y;
+}
+
 /* W[o] = beta[o] where the bit is 1, alpha[o] where it is 0 */
 Array *decoded(const Array *bits, const Array *alpha, const Array *beta) {
     NEED(bits->ndim > 0 && alpha->size == bits->shape[0] && beta->size == bits->shape[0],
@@ -148,6 +166,29 @@ Folded fold_binary(const Array *alpha, const Array *beta, const Array *weight, c
         folded.shift->f[o] = bias->f[o] - g * mean->f[o];
     }
     return folded;
+}
+
+/* With g as above: W[k, c] g[c], and bias[k] + sum over c, in order, of W[k, c] (bias[c] - g[c] mean[c]) */
+Classifier fold_classifier(const Array *linear_weight, const Array *linear_bias, const Array *weight,
+                           const Array *bias, const Array *mean, const Array *var, double eps) {
+    need_axes(linear_weight, 2);
+    need_channels(linear_weight, weight);
+    const Array *given[] = {bias, mean, var};
+    for (int i = 0; i < 3; i++) {
+        need_shapes(weight, given[i]);
+    }
+    int64_t classes = linear_weight->shape[0], channels = linear_weight->shape[1];
+    NEED(linear_bias->ndim == 1 && linear_bias->size == classes, "there must be a bias for each class");
+    Array *folded = new_as(FLOAT32, linear_weight), *total = new_as(FLOAT32, linear_bias);
+    for (int64_t k = 0; k < classes; k++) {
+        total->f[k] = linear_bias->f[k];
+        for (int64_t c = 0, i = k * channels; c < channels; c++, i++) {
+            double g = weight->f[c] / sqrt(var->f[c] + eps);
+            folded->f[i] = linear_weight->f[i] * g;
+            total->f[k] += linear_weight->f[i] * (bias->f[c] - g * mean->f[c]);
+        }
+    }
+    return (Classifier){folded, total};
 }
 
 /* z = scale ones + (shared total + shift), every product and sum rounded to float: a device must agree to the last bit.

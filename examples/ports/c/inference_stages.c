@@ -36,6 +36,10 @@ static void popcount_conv2d_stage(Call *c) {
     give(c, "y", popcount_conv2d(x, weight, floats(c, "alpha"), floats(c, "beta"), geometry(c)));
 }
 
+static void popcount_linear_stage(Call *c) {
+    give(c, "y", popcount_linear(floats(c, "x"), bits(c, "bits"), floats(c, "alpha"), floats(c, "beta")));
+}
+
 static void shared_map_stage(Call *c) {
     const Array *x = floats(c, "x"), *weight = bits(c, "bits");
     give_counts(c, binary_counts(sign_bits(x), weight, geometry(c)));
@@ -50,6 +54,16 @@ static void fold_binary_stage(Call *c) {
     give(c, "scale", folded.scale);
     give(c, "shared", folded.shared);
     give(c, "shift", folded.shift);
+}
+
+static void fold_classifier_stage(Call *c) {
+    const Array *linear_weight = floats(c, "linear_weight"), *linear_bias = floats(c, "linear_bias");
+    const Array *weight = floats(c, "weight"), *bias = floats(c, "bias");
+    const Array *mean = floats(c, "running_mean"), *var = floats(c, "running_var");
+    double eps = number(c, "eps");
+    Classifier folded = fold_classifier(linear_weight, linear_bias, weight, bias, mean, var, eps);
+    give(c, "folded_weight", folded.weight);
+    give(c, "folded_bias", folded.bias);
 }
 
 static void binary_layer_stage(Call *c) {
@@ -109,8 +123,10 @@ const Stage inference_stages[] = {
     {"pack_kernels", pack_kernels_stage},
     {"binary_counts", binary_counts_stage},
     {"popcount_conv2d", popcount_conv2d_stage},
+    {"popcount_linear", popcount_linear_stage},
     {"shared_map", shared_map_stage},
     {"fold_binary", fold_binary_stage},
+    {"fold_classifier", fold_classifier_stage},
     {"binary_layer", binary_layer_stage},
     {"hardtanh", hardtanh_stage},
     {"prelu", prelu_stage},

@@ -29,6 +29,7 @@ DensityPenalty density_penalty(int64_t ones, int64_t total, double limit, double
                                double slope);
 
 /* pruning.c: choices in groups, blocks and patterns, and the push of the entropy's bound */
+Selection centred(const Array *latent, Array *bits); /* these bits, the threshold of as many largest */
 Selection select_n_m(const Array *latent, int64_t n, int64_t m);
 Selection select_kernels(const Array *latent, int64_t k);
 Selection select_filters(const Array *latent, int64_t k);
@@ -37,6 +38,13 @@ Array *frequent_patterns(const Array *bits, int64_t count);
 Array *nearest_pattern(const Array *latent, const Array *patterns, double threshold);
 Array *learned_patterns(const Array *latent, const Array *patterns, double threshold);
 double entropy_factor(double density, double limit);
+
+/* composed.c: choices made of others, and the schedule of the density */
+Selection select_within(const Array *latent, const Array *mask, int64_t k);
+typedef struct { Array *first, *second; double threshold; } LayersSelection;
+LayersSelection select_top_k_of_layers(const Array *first, const Array *second, int64_t k);
+Selection patterns_of_k_ones(const Array *latent, const Array *patterns, int64_t k);
+double cubic_density(int64_t step, double start, double end, int64_t begin, int64_t steps);
 
 /* convolution.c: and the linear layer */
 int64_t output_size(int64_t input, int64_t kernel, int64_t stride, int64_t padding);
@@ -92,10 +100,14 @@ Array *pack_kernels(const Array *bits);
 typedef struct { Array *ones, *total; } Counts;
 Counts binary_counts(const Array *u, const Array *bits, Geometry g);
 Array *popcount_conv2d(const Array *x, const Array *bits, const Array *alpha, const Array *beta, Geometry g);
+Array *popcount_linear(const Array *x, const Array *bits, const Array *alpha, const Array *beta);
 Array *decoded(const Array *bits, const Array *alpha, const Array *beta);
 typedef struct { const Array *scale, *shared, *shift; } Folded;
 Folded fold_binary(const Array *alpha, const Array *beta, const Array *weight, const Array *bias, const Array *mean,
                    const Array *var, double eps);
+typedef struct { const Array *weight, *bias; } Classifier;
+Classifier fold_classifier(const Array *linear_weight, const Array *linear_bias, const Array *weight,
+                           const Array *bias, const Array *mean, const Array *var, double eps);
 Array *binary_layer(const Array *u, const Array *bits, Folded folded, Geometry g);
 
 /* block.c: a whole binary block */

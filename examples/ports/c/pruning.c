@@ -7,7 +7,7 @@
 enum { TAPS = 9, CODES = 1 << TAPS };
 
 /* The bits, and the threshold of as many largest latent weights. */
-static Selection centred(const Array *latent, Array *bits) {
+Selection centred(const Array *latent, Array *bits) {
     int64_t ones = 0;
     for (int64_t i = 0; i < bits->size; i++) {
         ones += bits->i[i];

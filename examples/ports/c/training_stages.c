@@ -79,6 +79,17 @@ static void select_filters_stage(Call *c) {
     give_selection(c, select_filters(floats(c, "latent"), integer(c, "k")));
 }
 
+static void select_within_stage(Call *c) {
+    give_selection(c, select_within(floats(c, "latent"), bits(c, "mask"), integer(c, "k")));
+}
+
+static void select_top_k_of_layers_stage(Call *c) {
+    LayersSelection found = select_top_k_of_layers(floats(c, "first"), floats(c, "second"), integer(c, "k"));
+    give(c, "first_bits", found.first);
+    give(c, "second_bits", found.second);
+    give_float(c, "threshold", found.threshold);
+}
+
 static void pattern_bits_stage(Call *c) {
     give(c, "bits", pattern_bits(ints(c, "patterns")));
 }
@@ -93,6 +104,15 @@ static void nearest_pattern_stage(Call *c) {
 
 static void learned_patterns_stage(Call *c) {
     give(c, "learned", learned_patterns(floats(c, "latent"), ints(c, "patterns"), number(c, "threshold")));
+}
+
+static void patterns_of_k_ones_stage(Call *c) {
+    give_selection(c, patterns_of_k_ones(floats(c, "latent"), ints(c, "patterns"), integer(c, "k")));
+}
+
+static void cubic_density_stage(Call *c) {
+    double start = number(c, "start"), end = number(c, "end");
+    give_float(c, "density", cubic_density(integer(c, "step"), start, end, integer(c, "begin"), integer(c, "steps")));
 }
 
 static void entropy_factor_stage(Call *c) {
@@ -161,10 +181,14 @@ const Stage training_stages[] = {
     {"select_n_m", select_n_m_stage},
     {"select_kernels", select_kernels_stage},
     {"select_filters", select_filters_stage},
+    {"select_within", select_within_stage},
+    {"select_top_k_of_layers", select_top_k_of_layers_stage},
     {"pattern_bits", pattern_bits_stage},
     {"frequent_patterns", frequent_patterns_stage},
     {"nearest_pattern", nearest_pattern_stage},
     {"learned_patterns", learned_patterns_stage},
+    {"patterns_of_k_ones", patterns_of_k_ones_stage},
+    {"cubic_density", cubic_density_stage},
     {"entropy_factor", entropy_factor_stage},
     {"density_penalty", density_penalty_stage},
     {"mixup_targets", mixup_targets_stage},
