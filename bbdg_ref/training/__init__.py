@@ -2,6 +2,7 @@
 
 from .augmentation import Mixed, mixup, normalise, random_crop, random_flip, random_rotation
 from .checkpoint import Best, Checkpoint, load_checkpoint, save_checkpoint
+from .choice import density_warning
 from .experiment import run
 from .interrupts import Interrupted
 from .loop import Evaluation, Images, Progress, Recipe, Teacher, Trainer, evaluate
@@ -30,6 +31,7 @@ __all__ = [
     "Trainer",
     "constant",
     "cosine",
+    "density_warning",
     "estimate_batch_norm",
     "evaluate",
     "format_table",

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import inspect
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,14 @@ from ..nn import DOMAINS, NETWORKS, Network
 from ..ops import entropy_factor
 from ..pruning import STRATEGIES, NofM
 from .checkpoint import load_checkpoint
+from .experiment import holds_a_run
+from .flag_checks import SYNTHETIC, Refused, check_data_flags, check_images
 from .schedules import SCHEDULES
 from .settings import CUBIC_START, DENSITY_SCHEDULES, Experiment, describe, idle_settings
 from .start import FREE, carry_bits, read_start
 
 __all__ = ["Refused", "Task", "check_data_flags", "make_experiment", "make_parser", "resumed_experiment"]
 
-SYNTHETIC = "synthetic"
 PUBLISHED_WIDTH = {name: inspect.signature(build).parameters["width"].default for name, build in NETWORKS.items()}
 WIDTHS = "channels of the first stage; published: " + ", ".join(f"{name} {n}" for name, n in PUBLISHED_WIDTH.items())
 
@@ -48,10 +48,6 @@ class Task:
     layout: CifarLayout
     presets: Mapping[str, Experiment]
     paper_gamma: Mapping[float, float]
-
-
-class Refused(Exception):
-    """A combination of flags that makes no sense; the message says how to mend it."""
 
 
 def number(kind: type, inside: Callable[[Any], bool], what: str) -> Callable[[str], Any]:
@@ -140,8 +136,9 @@ def _add_pruning(group: argparse._ArgumentGroup, pairs: str) -> None:
     add("--density", type=a_density, metavar="EC", help=text)
     scheduled = ", ".join(name for name, strategy in STRATEGIES.items() if strategy.scheduled)
     text = (
-        "how the density comes to its value. constant: it has it from the start; cubic: it falls from 0.5 during the "
-        f"first half of the training, with {scheduled} (default: constant)"
+        f"how the density comes to its value. constant: it has it from the start; cubic: it falls from {CUBIC_START}, "
+        "or from the density of the network of --from, during the first half of the training, with "
+        f"{scheduled} (default: constant)"
     )
     add("--density-schedule", choices=list(DENSITY_SCHEDULES), help=text)
     text = f"the penalty's share of the total loss; default: the paper's for that EC, of the pairs (EC, gamma) {pairs}"
@@ -153,7 +150,7 @@ def _add_pruning(group: argparse._ArgumentGroup, pairs: str) -> None:
     add("--init-density", type=a_fraction, metavar="P", help=text)
     text = (
         "start from the weights of this network, the model.h5 or checkpoint.h5 of another run, to prune it further; "
-        "network, width and domain are its own"
+        "network, width and domain are its own, and a cubic schedule begins at its density"
     )
     add("--from", dest="start", metavar="FILE", help=text)
 
@@ -211,7 +208,10 @@ def add_data_flags(group: argparse._ArgumentGroup, data: str) -> None:
     add("--data-label", default=None, metavar="TEXT", help=text)
     text = "train on N images only, of those that the validation images leave"
     add("--limit-train", type=a_count, metavar="N", help=text)
-    text = "number of training images held out to choose the best epoch on"
+    text = (
+        "number of training images held out to choose the best epoch on: the most accurate of those that meet the "
+        "density"
+    )
     add("--validation", type=a_count, metavar="N", help=text)
 
 
@@ -294,19 +294,14 @@ def make_experiment(task: Task, args: argparse.Namespace) -> Experiment:
     merged = merged_settings(task.presets[args.preset or next(iter(task.presets))], given)
     start = _fit_start(merged, given)
     _fit_pruning(task, merged, given, start)
-    images = SYNTHETIC_TRAIN if args.data == SYNTHETIC else sum(file.records for file in task.layout.train_files)
-    if merged["validation"] + (merged["limit_train"] or merged["batch_size"]) > images:
-        wanted = f"{merged['validation']} and {merged['limit_train'] or merged['batch_size']}"
-        raise Refused(
-            f"--validation and --limit-train (or one batch) together must be at most the {images} images there are; "
-            f"got {wanted}; lower one of them"
-        )
     experiment = _experiment(merged)
+    images = SYNTHETIC_TRAIN if args.data == SYNTHETIC else sum(file.records for file in task.layout.train_files)
+    check_images(experiment, images, "images there are", "lower one of them")
     if experiment.teacher is not None:
         _read_network("teacher", experiment.teacher)
     if start is not None and not STRATEGIES[experiment.prune].relative and experiment.domain not in FREE:
         try:
-            carry_bits(start, experiment.pruning(1))
+            carry_bits(start, experiment.pruning(1, _density(start)))
         except ValueError as error:
             raise Refused(f"--from {experiment.start} does not go with --prune {experiment.prune}: {error}") from error
     return experiment
@@ -333,8 +328,8 @@ def _read_network(setting: str, path: str) -> Network:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise Refused(
-            f"{_flag(setting)} must be the file of a network, and {path} is none: {why}; give the model.h5 or "
-            "checkpoint.h5 of a run"
+            f"{_flag(setting)} must be the file of a network, and {path or repr(path)} is none: {why}; give the "
+            "model.h5 or checkpoint.h5 of a run"
         ) from error
 
 
@@ -368,10 +363,11 @@ def _fit_pruning(task: Task, merged: dict[str, Any], given: Mapping[str, Any], s
     for name, example in _EXAMPLES.items():
         if name in strategy.takes and merged[name] is None:
             raise Refused(f"{_flag(name)} is needed with --prune {prune}: add one, such as {_flag(name)} {example}")
-    if merged["density_schedule"] == "cubic" and density >= CUBIC_START:
+    highest, whose = (CUBIC_START, "") if start is None else (_density(start), f", the density of {merged['start']}")
+    if merged["density_schedule"] == "cubic" and density >= highest:
         raise Refused(
-            f"--density-schedule cubic has no effect with --density {density}, as it falls from {CUBIC_START}: choose "
-            "a lower density, or leave the schedule out"
+            f"--density-schedule cubic has no effect with --density {density}, as it falls from {highest:.3g}{whose}: "
+            "choose a lower density, or leave the schedule out"
         )
     if "gamma" in strategy.takes:
         merged["gamma"] = _fitting_gamma(task, prune, density, merged["gamma"] if "gamma" in given else None)
@@ -404,16 +400,19 @@ def _check_entropy(merged: Mapping[str, Any], network: Network | None) -> None:
     limit = merged["density"]
     if limit >= 0.5:
         raise Refused("--density must be below 0.5 with --prune penalty-entropy")
-    start = merged["init_density"] or 0.5
-    if network is not None:
-        bits = [layer.bits for layer in network.binary_layers().values()]
-        start = sum(int(each.sum()) for each in bits) / sum(each.size for each in bits)
+    start = (merged["init_density"] or 0.5) if network is None else _density(network)
     if start > limit and entropy_factor(start, limit) < ENTROPY_FACTOR:
         raise Refused(
             f"--prune penalty-entropy needs a start below one half, where the entropy has a slope; got density "
             f"{start:.3g}, where the push is less than {ENTROPY_FACTOR} of that of --prune penalty: add --init-density "
             "0.25, or --from a pruned network"
         )
+
+
+def _density(network: Network) -> float:
+    """Return ones / weights over all binary layers."""
+    bits = [layer.bits for layer in network.binary_layers().values()]
+    return sum(int(each.sum()) for each in bits) / sum(each.size for each in bits)
 
 
 def resumed_experiment(args: argparse.Namespace) -> Experiment:
@@ -431,37 +430,23 @@ def resumed_experiment(args: argparse.Namespace) -> Experiment:
     Raises
     ------
     Refused
-        If there is no checkpoint, or a flag contradicts it.
+        If there is no checkpoint, a flag contradicts it, or the network that the run learns from is gone.
     """
     if args.out is None:
         raise Refused("--resume continues the run in --out: give its folder")
     if not (args.out / "checkpoint.h5").exists():
-        raise Refused(f"--resume needs a checkpoint, and {args.out} has none: leave --resume out to start there")
+        mend = "leave --resume out and choose another folder, as this one holds a run without its checkpoint"
+        mend = mend if holds_a_run(args.out) else "leave --resume out to start there"
+        raise Refused(f"--resume needs a checkpoint, and {args.out} has none: {mend}")
     saved = load_checkpoint(args.out / "checkpoint.h5").experiment
     if args.preset is not None:
         raise Refused("--preset has no effect with --resume: the settings are the checkpoint's")
     for name, value in vars(args).items():
         if name in _SETTINGS and saved[name] != value:
             raise Refused(f"{_flag(name)} is {value} here but {saved[name]} in the checkpoint: leave the flag out")
+    if saved["teacher"] is not None and not Path(saved["teacher"]).exists():
+        raise Refused(
+            f"--resume needs the file of --teacher that the run began with, and {saved['teacher']} is not there: put "
+            "the same file back, or go to the folder that its path counts from"
+        )
     return Experiment(**saved)
-
-
-def check_data_flags(args: argparse.Namespace) -> None:
-    """Refuse data flags that contradict each other or name a folder that is not there.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        From the parser.
-
-    Raises
-    ------
-    Refused
-        With the mend.
-    """
-    if args.data == SYNTHETIC and (args.data_dir or args.data_label):
-        raise Refused("--data-dir and --data-label have no effect with --data synthetic: leave them out")
-    if args.data_dir is not None and not args.data_dir.exists():
-        raise Refused(f"--data-dir must be there, and {args.data_dir} is not: give the folder with the binary files")
-    if args.data_label and not (args.data_dir or os.environ.get("BBDG_DATA")):
-        raise Refused("--data-label names the data of --data-dir or $BBDG_DATA: give one of them")

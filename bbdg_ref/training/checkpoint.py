@@ -26,7 +26,7 @@ _WRONG = (KeyError, TypeError, ValueError, OverflowError, RecursionError)
 
 @dataclass(frozen=True, eq=False)
 class Best:
-    """The epoch with the best validation accuracy so far.
+    """The best epoch so far, by `bbdg_ref.training.choice.rank`.
 
     Attributes
     ----------
@@ -41,6 +41,12 @@ class Best:
     epoch: int
     accuracy: float
     state: dict[str, NDArray[Any]]
+
+    @property
+    def density(self) -> float:
+        """Ones / weights over all binary layers."""
+        bits = [array for name, array in self.state.items() if name.endswith(".bits")]
+        return sum(int(np.count_nonzero(each)) for each in bits) / sum(each.size for each in bits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +63,9 @@ class Checkpoint:
         One entry a finished epoch.
     best : Best or None
         None before the first epoch is finished.
+    start_density : float or None
+        Density of the network that the run started from; None if it started from none, and in the checkpoints of
+        earlier versions, whose cubic schedules began at one half all the same.
     """
 
     experiment: dict[str, Any]
@@ -64,6 +73,7 @@ class Checkpoint:
     fingerprint: str
     log: list[dict[str, Any]]
     best: Best | None
+    start_density: float | None
     _path: str | os.PathLike[str]
     _header: dict[str, Any]
     _arrays: dict[str, NDArray[Any]]
@@ -117,7 +127,7 @@ class Checkpoint:
 
 def save_checkpoint(
     path: str | os.PathLike[str], trainer: Trainer, *, experiment: dict[str, Any], label: str, fingerprint: str,
-    log: list[dict[str, Any]], best: Best | None,
+    log: list[dict[str, Any]], best: Best | None, start_density: float | None = None,
 ) -> None:  # fmt: skip
     """Write network, Adam's moments, random state, position in the epoch, log and best network.
 
@@ -127,7 +137,7 @@ def save_checkpoint(
         Where to; replaced in one step.
     trainer : Trainer
         Between two steps.
-    experiment, label, fingerprint, log, best
+    experiment, label, fingerprint, log, best, start_density
         As in `Checkpoint`.
 
     Raises
@@ -147,6 +157,7 @@ def save_checkpoint(
         "progress": {"epoch": progress.epoch, "batch": progress.batch, "loss": progress.loss,
                      "penalty": progress.penalty, "correct": progress.correct},
         "best": {"epoch": best.epoch, "accuracy": best.accuracy} if best else None,
+        "start_density": start_density,
     }  # fmt: skip
     storage.save(path, FORMAT, arrays, header)
 
@@ -181,12 +192,15 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         log = json.loads(arrays["log"].tobytes())
         if not isinstance(log, list) or not all(isinstance(line, dict) for line in log):
             raise TypeError("a log that is not a list of objects")
-        best = _best(header, arrays)
+        best, start_density = _best(header, arrays), header.get("start_density")
+        if start_density is not None:
+            _checks.fraction("start", "density", start_density, zero=True, one=True)
     except _WRONG as error:
         raise ValueError(
             f"load_checkpoint: {path} must hold a whole checkpoint; got {error!r}; start afresh"
         ) from error
-    return Checkpoint(settings, header["label"], header["fingerprint"], log, best, path, header, arrays)
+    data = header["label"], header["fingerprint"]
+    return Checkpoint(settings, *data, log, best, start_density, path, header, arrays)
 
 
 def _check_settings(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Experiment:

@@ -3,22 +3,17 @@
 import argparse
 import json
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from .._terminal import end_well
 from ..datasets import Dataset, download_cifar, load_cifar, synthetic
 from ..nn import load_network
-from .arguments import (
-    SYNTHETIC,
-    Refused,
-    Task,
-    check_data_flags,
-    make_experiment,
-    make_parser,
-    resumed_experiment,
-)
+from .arguments import Task, make_experiment, make_parser, resumed_experiment
+from .choice import density_warning
 from .experiment import holds_a_run, run
+from .flag_checks import SYNTHETIC, Refused, check_data_flags, check_images, check_out
 from .interrupts import Interrupted
 from .plots import plot_run
 from .report import Results, format_table, training_seconds
@@ -53,11 +48,12 @@ def main(task: Task, argv: Sequence[str] | None = None) -> int:
             parser.error(str(refusal))
 
     stopped = "\nstopped at once; a checkpoint, if there is one, is of the last whole epoch"
-    return end_well(work, failures=(ValueError, FloatingPointError), status=1, interrupted=stopped)
+    return end_well(work, failures=(MemoryError, ValueError, FloatingPointError), status=1, interrupted=stopped)
 
 
 def _train(task: Task, args: argparse.Namespace) -> int:
     check_data_flags(args)
+    check_out(args)
     experiment = resumed_experiment(args) if args.resume else make_experiment(task, args)
     out = args.out or _new_folder(experiment)
     if not args.resume and holds_a_run(out):
@@ -66,6 +62,9 @@ def _train(task: Task, args: argparse.Namespace) -> int:
     dataset = find_dataset(task, args)
     sizes = f"{len(dataset.train_labels)} training and {len(dataset.test_labels)} test images"
     print(f"data set: {dataset.label}, {sizes}", flush=True)
+    mend = "give the data that the run began with" if args.resume else f"lower one of them, or give {task.data}"
+    what = f"training images of {dataset.label}"
+    check_images(experiment, len(dataset.train_labels), what, f"{mend} with --data-dir")
     try:
         results = run(experiment, dataset, out, resume=args.resume, bar=not args.quiet)
     except Interrupted as stop:
@@ -145,7 +144,7 @@ def _resume_command(task: Task, args: argparse.Namespace, dataset: Dataset, out:
 
 
 def _report(results: Results, out: Path) -> None:
-    """Print the table; draw the picture if Matplotlib is there."""
+    """Print the table; draw the picture if Matplotlib is there; tell if the density was not met."""
     print("\n" + format_table(results, training_seconds(out)) + "\n")
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     try:
@@ -153,3 +152,5 @@ def _report(results: Results, out: Path) -> None:
     except ImportError:
         print("no picture: Matplotlib is not installed (python -m pip install 'bbdg_ref[plot]')")
     print(f"written to {out}: " + ", ".join(sorted(p.name for p in out.iterdir() if not p.name.startswith("."))))
+    if (warning := density_warning(results, log)) is not None:
+        print(f"warning: {warning}", file=sys.stderr)

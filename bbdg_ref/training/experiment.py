@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from .. import _checks
 from ..datasets import Dataset, split_validation
 from ..nn import NETWORKS, Network, save_network, shift_latents
 from ..nn.files import describe
 from ..pruning import STRATEGIES
 from .checkpoint import Best, Checkpoint, load_checkpoint, save_checkpoint
+from .choice import asked_density, rank
 from .interrupts import Interrupted, stop_requests
 from .loop import Evaluation, Images, Trainer, evaluate
 from .report import Results, layer_results, real_parameters, write_results
@@ -39,13 +41,17 @@ class _Parts:
 def _split(experiment: Experiment, dataset: Dataset, rng: np.random.Generator) -> _Parts:
     if not 0 < experiment.validation < len(dataset.train_labels):
         raise ValueError(
-            f"run: validation must leave training images of {len(dataset.train_labels)}; got {experiment.validation}"
+            f"run: validation must leave training images of {len(dataset.train_labels)}; got {experiment.validation}; "
+            "hold out fewer, or pass the whole data set"
         )
     split = split_validation(len(dataset.train_labels), experiment.validation, rng)
     train = split.train
     if experiment.limit_train is not None:
         if experiment.limit_train > len(train):
-            raise ValueError(f"run: limit_train must be at most {len(train)}; got {experiment.limit_train}")
+            raise ValueError(
+                f"run: limit_train must be at most {len(train)}; got {experiment.limit_train}; lower it, or pass the "
+                "whole data set"
+            )
         train = np.sort(rng.permutation(train)[: experiment.limit_train])
     common = len(dataset.classes), dataset.mean, dataset.std
 
@@ -69,11 +75,21 @@ def fingerprint(dataset: Dataset, teacher: Network | None = None) -> str:
     return digest.hexdigest()
 
 
+def _read(setting: str, path: str) -> Network:
+    """Read the network that a setting names; a file that is not there is told by the setting."""
+    try:
+        return read_start(path)
+    except FileNotFoundError as error:
+        expected, got = "the file of a network", f"{path}, which is not there"
+        mend = "choose another; to resume, put the same file back, or go to the folder that its path counts from"
+        raise FileNotFoundError(_checks.message("run", setting, expected, got, mend)) from error
+
+
 def _teacher(experiment: Experiment, dataset: Dataset) -> Network | None:
     """Read the network to learn from; refuse one of other classes."""
     if experiment.teacher is None:
         return None
-    teacher, classes = read_start(experiment.teacher), len(dataset.classes)
+    teacher, classes = _read("teacher", experiment.teacher), len(dataset.classes)
     if teacher.arguments["classes"] != classes:
         raise ValueError(
             f"run: teacher must be a network of {classes} classes, as the data set has; got one of "
@@ -104,6 +120,11 @@ def holds_a_run(out: Path) -> bool:
 
 def run(experiment: Experiment, dataset: Dataset, out: Path, *, resume: bool = False, bar: bool = True) -> Results:
     """Train, choose the best epoch on the validation images, test it once, write everything to ``out``.
+
+    The best epoch is the one with the best validation accuracy among those after which the density of all binary
+    layers is at most ``experiment.density`` + 0.001; the earliest of equals. Where no epoch meets it, it is the least
+    dense one, and `density_warning` tells so. With a strategy that takes no density, or whose penalty is off, every
+    epoch meets it.
 
     Written: ``checkpoint.h5`` after every epoch, ``model.h5`` (the best epoch), ``log.jsonl`` (one line an
     epoch), ``results.json`` and ``timing.jsonl``. All but the last are byte for byte the same for the
@@ -163,9 +184,10 @@ class _Session:
         if experiment.init_density is not None:
             shift_latents(self.network, experiment.init_density)
         teacher = _teacher(experiment, dataset)
-        steps = experiment.epochs * (len(self.parts.train) // experiment.batch_size)
+        self.steps = experiment.epochs * (len(self.parts.train) // experiment.batch_size)
+        self.start_density: float | None = None
         self.trainer = Trainer(
-            self.network, experiment.pruning(steps), experiment.recipe(), self.parts.train, train_rng,
+            self.network, experiment.pruning(self.steps), experiment.recipe(), self.parts.train, train_rng,
             None if teacher is None else partial(teacher.forward, training=False),
         )  # fmt: skip
         self.fingerprint = fingerprint(dataset, teacher)
@@ -181,7 +203,7 @@ class _Session:
         """
         if self.experiment.start is None:
             return
-        start = read_start(self.experiment.start)
+        start = _read("start", self.experiment.start)
         wanted, found = describe(self.network), describe(start)
         if found != wanted:
             raise ValueError(
@@ -189,9 +211,15 @@ class _Session:
                 "choose another file"
             )
         self.network.load_state(start.state())
+        self._prune_from(self.trainer.density())
         if not STRATEGIES[self.experiment.prune].relative:
             carry_bits(self.network, self.trainer.pruning)
         self.trainer.choose_bits()
+
+    def _prune_from(self, density: float | None) -> None:
+        """Let a schedule of the density begin at that of the network to start from."""
+        self.start_density = density
+        self.trainer.pruning = self.experiment.pruning(self.steps, density)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         if checkpoint.experiment != dataclasses.asdict(self.experiment):
@@ -202,6 +230,7 @@ class _Session:
                 f"got other images, another name ({self.dataset.label}) or another teacher; pass the same data, named "
                 "the same, and the same teacher"
             )
+        self._prune_from(checkpoint.start_density)
         checkpoint.restore(self.trainer)
         self.log, self.best = checkpoint.log, checkpoint.best
         (self.out / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in self.log))
@@ -210,6 +239,7 @@ class _Session:
         save_checkpoint(
             self.out / "checkpoint.h5", self.trainer, experiment=dataclasses.asdict(self.experiment),
             label=self.dataset.label, fingerprint=self.fingerprint, log=self.log, best=self.best,
+            start_density=self.start_density,
         )  # fmt: skip
 
     def epoch(self, stop: threading.Event) -> None:
@@ -263,7 +293,9 @@ class _Session:
         self.log.append(line)
         with open(self.out / "log.jsonl", "a") as file:
             file.write(json.dumps(line) + "\n")
-        if self.best is None or validation.accuracy > self.best.accuracy:
+        asked, best = asked_density(self.experiment), self.best
+        own = rank(validation.accuracy, trainer.density(), asked)
+        if best is None or own > rank(best.accuracy, best.density, asked):
             state = {name: array.copy() for name, array in self.network.state().items()}
             self.best = Best(progress.epoch + 1, validation.accuracy, state)
         if self.bar:

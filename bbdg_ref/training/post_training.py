@@ -47,7 +47,8 @@ def sparsify(network: Network, density: float | None, *, domain: str = "general"
     Raises
     ------
     TypeError, ValueError
-        If the density is no fraction, the domain none of these, or there are no batches of two images or more.
+        If the network is none, the density no fraction, the domain none of these, or there are no batches of two images
+        or more.
 
     Notes
     -----
@@ -69,6 +70,7 @@ def sparsify(network: Network, density: float | None, *, domain: str = "general"
     >>> int(layer.bits.sum()), layer.bits.size
     (115, 2304)
     """
+    _check_given("sparsify", network, batches)
     if density is not None:
         density = _checks.fraction("sparsify", "density", density, one=True)
     _checks.one_of("sparsify", "domain", domain, list(DOMAINS))
@@ -101,8 +103,8 @@ def estimate_batch_norm(network: Network, batches: Batches) -> None:
     Raises
     ------
     TypeError, ValueError
-        If there are none, or one that is no array of floats, has a single image, other channels than the network's
-        first convolution, or NaN or infinity in it. Nothing is changed then.
+        If the network is none; if there are no batches, or one that is no array of floats, has a single image, other
+        channels than the network's first convolution, or NaN or infinity in it. Nothing is changed then.
 
     Notes
     -----
@@ -119,6 +121,7 @@ def estimate_batch_norm(network: Network, batches: Batches) -> None:
     >>> bool(np.allclose(net.layers[0].layers[1].running_mean, first.mean((0, 2, 3)), atol=1e-6))
     True
     """
+    _check_given("estimate_batch_norm", network, batches)
     norms = [module for _, module in network.modules() if isinstance(module, BatchNorm)]
     before = [(norm.running_mean, norm.running_var) for norm in norms]
     sums = [_Moments(len(norm.running_mean)) for norm in norms]
@@ -140,6 +143,16 @@ def estimate_batch_norm(network: Network, batches: Batches) -> None:
     for norm, moments in zip(norms, sums, strict=True):
         norm.running_mean = moments.mean.astype(norm.running_mean.dtype)
         norm.running_var = moments.unbiased().astype(norm.running_var.dtype)
+
+
+def _check_given(function: str, network: object, batches: object) -> None:
+    """Refuse what is no network, and what holds no batches, before any work."""
+    if not isinstance(network, Network):
+        got, mend = type(network).__name__, "read a file with bbdg_ref.nn.load_network"
+        raise TypeError(_checks.message(function, "network", "a network of bbdg_ref.nn", got, mend))
+    if not isinstance(batches, Iterable):
+        got, mend = type(batches).__name__, "pass a list of arrays"
+        raise TypeError(_checks.message(function, "batches", "an iterable of batches of images", got, mend))
 
 
 class _Moments:

@@ -60,7 +60,8 @@ class Results:
     train_images, validation_images, test_images : int
         Sizes of the three parts.
     best_epoch : int
-        From 1; the earliest with the best validation accuracy.
+        From 1, by `bbdg_ref.training.choice.rank`: the earliest with the best validation accuracy among those that meet
+        the density.
     validation_accuracy, test_accuracy : float
         Fractions, at the best epoch.
     test_loss : float

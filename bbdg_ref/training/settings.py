@@ -14,7 +14,8 @@ __all__ = ["Experiment", "describe", "idle_settings"]
 #: How the density comes to its value, by the names that the command line and the files use.
 DENSITY_SCHEDULES = ("constant", "cubic")
 
-#: The density that a cubic schedule starts at, that of bits by sign, and the part of training that it takes.
+#: The density that a cubic schedule starts at with fresh weights, that of bits by sign, and the part of training that
+#: it takes.
 CUBIC_START, CUBIC_PART = 0.5, 0.5
 
 #: The settings that only some strategies take; `bbdg_ref.pruning.STRATEGIES` tells which.
@@ -76,8 +77,9 @@ class Experiment:
     teacher : str or None
         File of the network, a ``model.h5`` or a ``checkpoint.h5``, whose outputs are learned instead of the labels.
     density_schedule : {"constant", "cubic"}
-        The density at every step; or, for the strategies that choose so many ones, from one half (or the density, if it
-        is higher) along a cubic, which ends after half of the steps.
+        The density at every step; or, for the strategies that choose so many ones, along a cubic, which begins at one
+        half, with a start at the density of that network (or at the density, if it is higher), and ends after half of
+        the steps.
     n_m : str or None
         N ones among M weights, as "N:M"; None if the strategy takes none.
     subbit : int or None
@@ -147,9 +149,9 @@ class Experiment:
         if self.teacher is None:
             if self.temperature != 1:
                 raise ValueError(_message("temperature", "1 without a teacher", self.temperature, "leave it out"))
-        elif not isinstance(self.teacher, str) or not self.teacher:
-            raise TypeError(_message("teacher", "the path of a file, or None", self.teacher, "pass a str"))
-        elif self.smoothing != 0:
+            return
+        _check_path("teacher", self.teacher)
+        if self.smoothing != 0:
             raise ValueError(_message("smoothing", "0 with a teacher", self.smoothing, "leave it out"))
 
     def _check_pruning(self) -> None:
@@ -168,19 +170,22 @@ class Experiment:
             _checks.integer("Experiment", "subbit", self.subbit, 1, 8)
         if "n_m" in strategy.takes and not isinstance(self.n_m, str):
             raise TypeError(_message("n_m", "text such as '2:4'", self.n_m, "pass a str"))
-        if self.start is not None and (not isinstance(self.start, str) or not self.start):
-            raise TypeError(_message("start", "the path of a file, or None", self.start, "pass a str"))
-        if self.start is not None and self.init_density is not None:
-            raise ValueError(_message("init_density", "None with a start", self.init_density, "leave one of them out"))
+        if self.start is not None:
+            _check_path("start", self.start)
+            if self.init_density is not None:
+                mend = "leave one of them out"
+                raise ValueError(_message("init_density", "None with a start", self.init_density, mend))
         self.pruning(1)  # refuses what the strategy itself refuses
 
-    def pruning(self, steps: int | None = None) -> Pruning:
+    def pruning(self, steps: int | None = None, start_density: float | None = None) -> Pruning:
         """Return the pruning strategy.
 
         Parameters
         ----------
         steps : int, optional
             Of the whole training; only the cubic schedule needs to know.
+        start_density : float, optional
+            Density of the network that training starts from, where the cubic schedule begins then; one half by default.
 
         Returns
         -------
@@ -199,8 +204,8 @@ class Experiment:
                     _message("steps", "given with the cubic schedule", steps, "pass the steps of training")
                 )
             assert self.density is not None
-            start, moving = max(CUBIC_START, self.density), max(1, int(CUBIC_PART * steps))
-            values["density"] = Cubic(start, self.density, 0, moving)
+            start = max(CUBIC_START if start_density is None else start_density, self.density)
+            values["density"] = Cubic(start, self.density, 0, max(1, int(CUBIC_PART * steps)))
         return strategy.make(*values.values())
 
     def recipe(self) -> Recipe:
@@ -237,6 +242,14 @@ def describe(experiment: Experiment) -> str:
         f"{images} images ({', '.join(augmented) or 'not augmented'}), batch {e.batch_size}, "
         f"lr {e.learning_rate}{schedule}{loss}"
     )
+
+
+def _check_path(name: str, path: object) -> None:
+    """Refuse what is no path of a network's file."""
+    if not isinstance(path, str) or not path:
+        kind = ValueError if isinstance(path, str) else TypeError
+        expected, mend = "the path of a model.h5 or checkpoint.h5, or None", "give that of another run, or leave it out"
+        raise kind(_message(name, expected, path, mend))
 
 
 def _message(name: str, expected: str, value: object, mend: str) -> str:

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, storage
 from ..nn import Network, load_network
 from ..nn.signed import signed_latents
 from ..pruning import Pruning
@@ -14,6 +14,9 @@ __all__ = ["carry_bits", "read_start"]
 
 #: Domains whose values depend on the bits alone, so that latent weights may be others with the same signs.
 FREE = ("bipolar", "general")
+
+#: The format of `bbdg_ref.save_packed`, whose module comes after this one.
+PACKED = "packed network"
 
 
 def read_start(path: str | os.PathLike[str]) -> Network:
@@ -31,7 +34,7 @@ def read_start(path: str | os.PathLike[str]) -> Network:
     Raises
     ------
     ValueError
-        If the file is neither.
+        If the file is neither; a packed network is told by that name.
     OSError
         If it cannot be opened.
     """
@@ -41,7 +44,19 @@ def read_start(path: str | os.PathLike[str]) -> Network:
         try:
             return load_checkpoint(path).network()
         except ValueError:
+            if _is_packed(path):
+                expected, mend = "a model.h5 or checkpoint.h5", "pass the model.h5 that it was packed from"
+                got = f"a packed network, which has no latent weights, in {path}"
+                raise ValueError(_checks.message("read_start", "path", expected, got, mend)) from None
             raise error from None
+
+
+def _is_packed(path: str | os.PathLike[str]) -> bool:
+    try:
+        storage.load(path, PACKED)
+    except ValueError:
+        return False
+    return True
 
 
 def carry_bits(network: Network, pruning: Pruning) -> None:

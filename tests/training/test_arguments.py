@@ -1,10 +1,11 @@
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 from training_runs import EXPERIMENT, dataset, experiment
 
-from bbdg_ref import nn
+from bbdg_ref import compile_network, nn, save_packed
 from bbdg_ref.datasets import CIFAR10
 from bbdg_ref.pruning import PAPER_GAMMA_CIFAR10
 from bbdg_ref.training import run
@@ -12,7 +13,6 @@ from bbdg_ref.training.arguments import (
     PUBLISHED_WIDTH,
     Refused,
     Task,
-    check_data_flags,
     make_experiment,
     make_parser,
     resumed_experiment,
@@ -134,6 +134,8 @@ def test_what_the_preset_has_for_another_pruning_is_dropped():
         ("--prune penalty-entropy --init-density 0.5", "--prune penalty-entropy needs a start below one half"),
         ("--prune penalty-entropy --init-density 0.2 --density 0.5 --gamma 0", "--density must be below 0.5"),
         ("--from nowhere.h5", "--from must be the file of a network, and nowhere.h5 is none: No such file or dir"),
+        ("--from= --density 0.1", "--from must be the file of a network, and '' is none: "),
+        ("--teacher=", r"--teacher must be the path of a model\.h5 or checkpoint\.h5, or None; got ''; give that of"),
         ("--from nowhere.h5 --init-density 0.1", "--init-density has no effect with --from"),
         ("--validation 49999", "together must be at most the 50000 images there are; got 49999 and 28; "),
         (
@@ -237,8 +239,21 @@ def test_a_preset_and_resume_contradict_each_other(finished):
 def test_resuming_needs_a_folder_with_a_checkpoint(tmp_path):
     with pytest.raises(Refused, match="give its folder"):
         resumed_experiment(parsed("--resume"))
-    with pytest.raises(Refused, match="leave --resume out"):
+    with pytest.raises(Refused, match="leave --resume out to start there"):
         resumed_experiment(parsed("--resume", "--out", str(tmp_path)))
+    (tmp_path / "model.h5").touch()  # nothing starts there
+    with pytest.raises(Refused, match="leave --resume out and choose another folder"):
+        resumed_experiment(parsed("--resume", "--out", str(tmp_path)))
+
+
+def test_resuming_needs_the_teacher(finished, tmp_path):
+    teacher, out = tmp_path / "teacher.h5", tmp_path / "out"
+    shutil.copy(finished / "model.h5", teacher)
+    run(experiment(epochs=1, teacher=str(teacher)), dataset(), out, bar=False)
+    assert resumed_experiment(parsed("--resume", "--out", str(out))).teacher == str(teacher)
+    teacher.unlink()
+    with pytest.raises(Refused, match=r"file of --teacher .*teacher\.h5 is not there: put the same file back"):
+        resumed_experiment(parsed("--resume", "--out", str(out)))
 
 
 @pytest.mark.parametrize("name", ["model.h5", "checkpoint.h5"])
@@ -261,6 +276,22 @@ def test_a_file_that_is_no_network_is_refused(tmp_path):
     (tmp_path / "model.h5").write_bytes(b"no network")
     with pytest.raises(Refused, match=r"--from must be the file of a network, and .*model\.h5 is none: "):
         made("--from", str(tmp_path / "model.h5"))
+
+
+@pytest.mark.parametrize("flag", ["--from", "--teacher"])
+def test_a_packed_network_is_refused_as_such(finished, tmp_path, flag):
+    save_packed(tmp_path / "packed.h5", compile_network(nn.load_network(finished / "model.h5")))
+    message = rf"{flag} must be .*; got a packed network, which has no latent weights, .*; give the model\.h5 or check"
+    with pytest.raises(Refused, match=message):
+        made(flag, str(tmp_path / "packed.h5"))
+
+
+def test_a_cubic_schedule_has_to_fall_from_the_density_of_the_network_to_start_from(finished):
+    words = ("--from", str(finished / "model.h5"), "--density-schedule", "cubic", "--density")
+    assert made(*words, "0.05").density_schedule == "cubic"
+    for density in ("0.11", "0.3"):  # the network has density 0.1
+        with pytest.raises(Refused, match=rf"cubic has no effect with --density {density}, .* 0\.101, the density of "):
+            made(*words, density)
 
 
 @pytest.mark.parametrize("name", ["model.h5", "checkpoint.h5"])
@@ -302,29 +333,3 @@ def test_a_start_whose_values_would_change_is_refused(tmp_path, domain):
 
 def test_published_widths_are_the_builders():
     assert PUBLISHED_WIDTH == {"resnet20": 16, "resnet18": 64, "vgg-small": 128, "reactnet18": 64, "reactnet-a": 32}
-
-
-# ------------------------------------------------------------------------------------------------------------- data
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("--data synthetic --data-dir .", "no effect with --data synthetic"),
-        ("--data synthetic --data-label x", "no effect with --data synthetic"),
-        ("--data-dir nowhere/at/all", "--data-dir must be there"),
-        ("--data-label x", "--data-label names the data of"),
-    ],
-)
-def test_data_flags_that_contradict_each_other_are_refused(words, message, monkeypatch):
-    monkeypatch.delenv("BBDG_DATA", raising=False)
-    with pytest.raises(Refused, match=message):
-        check_data_flags(parsed(*words.split()))
-
-
-def test_data_flags_that_fit_are_taken(tmp_path, monkeypatch):
-    monkeypatch.delenv("BBDG_DATA", raising=False)
-    for words in ((), ("--data", "synthetic"), ("--data-dir", str(tmp_path), "--data-label", "mine")):
-        check_data_flags(parsed(*words))
-    monkeypatch.setenv("BBDG_DATA", str(tmp_path))
-    check_data_flags(parsed("--data-label", "mine"))

@@ -46,7 +46,7 @@ def full(path, subject: Trainer):
     log = [{"epoch": 1, "note": "α", "loss": 0.1 + 0.2}]
     save_checkpoint(
         path, subject, experiment=settings(subject), label="CIFAR-10 (JPEG)", fingerprint="ab" * 32,
-        log=log, best=Best(1, 0.5, state),
+        log=log, best=Best(1, 0.5, state), start_density=0.1 + 0.2,
     )  # fmt: skip
     return log, state
 
@@ -60,6 +60,7 @@ def test_what_belongs_to_the_experiment_comes_back(tmp_path):
     assert got.fingerprint == "ab" * 32 and got.log == log
     assert (got.best.epoch, got.best.accuracy) == (1, 0.5) and got.best.state.keys() == state.keys()
     assert all(np.array_equal(got.best.state[name], array) for name, array in state.items())
+    assert (got.start_density, got.best.density) == (0.1 + 0.2, subject.density())
 
 
 def test_a_failing_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):
@@ -118,6 +119,12 @@ def test_a_file_without_a_part_is_refused_by_its_name(tmp_path, stopped):
         load_checkpoint(tmp_path / "x.h5")
 
 
+def test_a_checkpoint_of_before_starts_had_a_density_is_taken(load_changed):
+    got = load_changed(drop=("start_density",))
+    assert got.start_density is None
+    got.restore(trainer(seed=5))
+
+
 def test_an_unchanged_checkpoint_is_taken(load_changed):
     load_changed().restore(trainer(seed=5))
 
@@ -152,6 +159,10 @@ SETTINGS = settings(trainer())
         ({"best": {}}, {}),
         ({"best": False}, {}),
         ({"best": None}, {}),
+        ({"start_density": "0.5"}, {}),
+        ({"start_density": 1.5}, {}),
+        ({"start_density": float("nan")}, {}),
+        ({"start_density": [0.5]}, {}),
         ({"progress": PROGRESS | {"epoch": 0}}, {}),
         ({}, {"log": np.frombuffer(b"no JSON", np.uint8)}),
         ({}, {"log": np.frombuffer(b"\xff", np.uint8)}),

@@ -63,6 +63,9 @@ def without_data(monkeypatch):
         "--data synthetic --data-label x",
         "--data-dir nowhere",
         "--data-label x",
+        "--teacher=",
+        f"--out {__file__}",
+        f"--resume --out {__file__}",
         "--resume",
         "--resume --out nowhere",
         "--frobnicate",
@@ -239,3 +242,33 @@ def test_a_diverging_training_ends_with_a_clear_error(capsys, monkeypatch):
     monkeypatch.setattr(command, "run", diverge)
     assert call("--data", "synthetic", "--out", "out") == 1
     assert capsys.readouterr().err == "error: training diverged: the loss is nan at step 3; lower the learning rate\n"
+
+
+def test_a_network_too_large_for_the_memory_ends_with_a_clear_error(capsys, monkeypatch):
+    def fill(*_, **__):
+        raise MemoryError("Unable to allocate 201. GiB for an array")
+
+    monkeypatch.setattr(command, "run", fill)
+    assert call("--data", "synthetic", "--out", "out", "--width", 999999999) == 1
+    assert capsys.readouterr().err == "error: out of memory; Unable to allocate 201. GiB for an array\n"
+
+
+def test_more_validation_images_than_the_built_in_set_has_are_told_by_the_flag(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "download_cifar", no_download)
+    with pytest.raises(SystemExit) as error:
+        call("--validation", 30000, "--out", "out", "--quiet")
+    assert error.value.code == 2
+    wanted = "together must be at most the 44 training images of noise with a bright channel; got 30000 and 28; lower"
+    err = " ".join(capsys.readouterr().err.split())
+    assert "train.py: error: --validation and --limit-train" in err and wanted in err and "with --data-dir" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_density_that_was_not_met_is_told_at_the_end(capsys):
+    words = ("--data", "synthetic", "--quiet", "--epochs", 1)
+    assert call(*words, "--out", "met") == 0
+    assert capsys.readouterr().err == ""
+    assert call(*words, "--out", "missed", "--prune", "penalty", "--density", 0.05, "--gamma", 0.01) == 0
+    assert capsys.readouterr().err.startswith(
+        "warning: no epoch met density 0.05 (within 0.001): model.h5 is the least"
+    )

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from training_runs import EXACT, act_at, contents, dataset, experiment, log
 
-from bbdg_ref import nn
+from bbdg_ref import nn, storage
 from bbdg_ref.pruning import STRATEGIES
-from bbdg_ref.training import Interrupted, Trainer, evaluate, run
+from bbdg_ref.training import Evaluation, Interrupted, Trainer, density_warning, evaluate, run
 from bbdg_ref.training import experiment as module
 from bbdg_ref.training.experiment import fingerprint
 
@@ -135,7 +135,7 @@ def test_a_teacher_of_other_classes_is_refused(tmp_path):
     nn.save_network(tmp_path / "four.h5", network)
     with pytest.raises(ValueError, match=r"run: teacher must be a network of 3 classes.*got one of 4 in .*four\.h5"):
         run(experiment(teacher=str(tmp_path / "four.h5")), dataset(), tmp_path / "out", bar=False)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"run: teacher must be .*; got .*none\.h5, which is not there; choose"):
         run(experiment(teacher=str(tmp_path / "none.h5")), dataset(), tmp_path / "out", bar=False)
 
 
@@ -321,3 +321,91 @@ def test_a_strategy_with_a_schedule_goes_on_to_the_same_bytes(name, tmp_path):
     assert contents(tmp_path / "resumed") == contents(tmp_path / "straight")
     densities = [line["density"] for line in log(tmp_path / "straight")]
     assert densities == pytest.approx([0.1, 0.1], abs=0.03)  # it has arrived after half of the steps
+
+
+# --------------------------------------------------------------------------------------------------- the best epoch
+
+#: Its density falls during the first two of four epochs: the first is too dense.
+FALLING = experiment(epochs=4, density_schedule="cubic")
+
+
+def scripted(patch, *accuracies):
+    """Let the epochs have these accuracies on the validation images."""
+    left = list(accuracies)
+
+    def answer(network, images, **options):
+        found = evaluate(network, images, **options)
+        return Evaluation(found.loss, left.pop(0)) if len(images) == 12 else found
+
+    patch.setattr(module, "evaluate", answer)
+
+
+def kept(folder):
+    """The density of the network in the folder."""
+    bits = [layer.bits for layer in nn.load_network(folder / "model.h5").binary_layers().values()]
+    return sum(int(each.sum()) for each in bits) / sum(each.size for each in bits)
+
+
+def test_the_best_epoch_is_one_that_meets_the_density(tmp_path, monkeypatch):
+    scripted(monkeypatch, 1.0, 0.25, 0.75, 0.75)
+    results = run(FALLING, dataset(), tmp_path, bar=False)
+    lines = log(tmp_path)
+    assert lines[0]["density"] > 0.101 >= lines[1]["density"]
+    assert (results.best_epoch, results.validation_accuracy) == (3, 0.75)  # not the first; of equals the earlier
+    assert results.density == kept(tmp_path) == lines[2]["density"]
+    assert density_warning(results, lines) is None
+
+
+def test_where_no_epoch_meets_the_density_the_least_dense_is_kept(tmp_path, monkeypatch):
+    scripted(monkeypatch, 1.0, 0.5, 0.25)
+    settings = experiment(prune="penalty", density=0.05, gamma=0.5, epochs=3)
+    results = run(settings, dataset(), tmp_path, bar=False)
+    densities = [line["density"] for line in log(tmp_path)]
+    assert len(set(densities)) > 1 and results.density == kept(tmp_path) == min(densities) > 0.051
+    assert results.best_epoch == 1 + densities.index(min(densities)) > 1
+    assert "no epoch met density 0.05 (within 0.001)" in density_warning(results, log(tmp_path))
+
+
+@pytest.mark.parametrize("step", [2, 5, 8])
+def test_the_choice_of_the_best_epoch_goes_on_to_the_same_bytes(tmp_path, monkeypatch, step):
+    accuracies = (1.0, 0.75, 0.25, 0.75)
+    scripted(monkeypatch, *accuracies)
+    assert run(FALLING, dataset(), tmp_path / "straight", bar=False).best_epoch == 2
+    scripted(monkeypatch, *accuracies)
+    with pytest.MonkeyPatch.context() as patch:
+        act_at(patch, step, lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(Interrupted):
+            run(FALLING, dataset(), tmp_path / "resumed", bar=False)
+    run(FALLING, dataset(), tmp_path / "resumed", resume=True, bar=False)
+    assert contents(tmp_path / "resumed") == contents(tmp_path / "straight")
+
+
+def as_before(folder, settings, step):
+    """Leave the checkpoint of a run that was stopped, with the choice and the header of an earlier version."""
+    with pytest.MonkeyPatch.context() as earlier:
+        earlier.setattr(module, "rank", lambda accuracy, density, asked: (accuracy,))
+        act_at(earlier, step, lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(Interrupted):
+            run(settings, dataset(), folder, bar=False)
+    held = storage.load(folder / "checkpoint.h5", "checkpoint")
+    header = {
+        name: value for name, value in held.header.items()
+        if name not in ("start_density", "format", "format_version", "versions")
+    }  # fmt: skip
+    storage.save(folder / "checkpoint.h5", "checkpoint", held.arrays, header)
+
+
+def test_a_checkpoint_of_an_earlier_choice_goes_on_by_the_rule(tmp_path, monkeypatch):
+    scripted(monkeypatch, 1.0, 0.25, 0.75, 0.5)
+    as_before(tmp_path, FALLING, 5)
+    results = run(FALLING, dataset(), tmp_path, resume=True, bar=False)
+    assert (results.best_epoch, results.density) == (3, kept(tmp_path))
+    assert density_warning(results, log(tmp_path)) is None
+
+
+def test_an_epoch_that_an_earlier_version_did_not_keep_is_told(tmp_path, monkeypatch):
+    scripted(monkeypatch, 1.0, 0.75, 0.25, 0.5)
+    as_before(tmp_path, FALLING, 8)
+    results = run(FALLING, dataset(), tmp_path, resume=True, bar=False)
+    assert results.best_epoch == 4
+    assert "epoch 2, with 0.1006, is the better choice" in density_warning(results, log(tmp_path))

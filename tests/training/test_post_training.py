@@ -268,3 +268,22 @@ def test_a_density_that_is_no_fraction_is_refused(density):
 def test_a_domain_that_is_none_is_refused():
     with pytest.raises(ValueError, match="domain must be one of"):
         sparsify(dense(), 0.1, domain="ternary", batches=[images()])
+
+
+def test_what_is_no_network_or_holds_no_batches_is_refused_by_its_name():
+    network = dense()
+    for batches in (None, 3):
+        for function, call in (
+            ("estimate_batch_norm", lambda batches: estimate_batch_norm(network, batches)),
+            ("sparsify", lambda batches: sparsify(network, 0.1, batches=batches)),
+        ):
+            with pytest.raises(
+                TypeError, match=f"{function}: batches must be an iterable of .*; got {type(batches).__name__};"
+            ):
+                call(batches)
+    with pytest.raises(TypeError, match=r"sparsify: network must be a network of bbdg_ref\.nn; got str; read"):
+        sparsify("x", 0.1, batches=[images()])
+    with pytest.raises(
+        TypeError, match=r"estimate_batch_norm: network must be a network of bbdg_ref\.nn; got NoneType"
+    ):
+        estimate_batch_norm(None, [images()])

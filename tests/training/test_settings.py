@@ -57,6 +57,15 @@ def test_a_cubic_schedule_ends_after_half_of_the_steps(name):
         settings.pruning()
 
 
+def test_a_cubic_schedule_begins_at_the_density_of_the_network_to_start_from():
+    settings = experiment(density=0.05, density_schedule="cubic", start="model.h5")
+    assert settings.pruning(200, 0.2).density == Cubic(0.2, 0.05, 0, 100)
+    assert settings.pruning(200, 0.7).density == Cubic(0.7, 0.05, 0, 100)
+    for lower in (0.02, 0.0):  # never below the density that is asked for
+        assert settings.pruning(200, lower).density == Cubic(0.05, 0.05, 0, 100)
+    assert experiment(density=0.05, start="model.h5").pruning(200, 0.2) == TopK(0.05)
+
+
 def test_settings_that_older_files_lack_have_the_values_that_were_the_rule():
     settings = experiment(prune="topk-global")
     assert (settings.density_schedule, settings.n_m, settings.subbit, settings.start) == ("constant", None, None, None)
@@ -103,6 +112,15 @@ PENALTY = {"prune": "penalty", "density": 0.1, "gamma": 0.2}
 def test_what_is_no_experiment_is_refused(changes):
     with pytest.raises((TypeError, ValueError), match=r"Experiment: \w+ must be .*; got "):
         experiment(**changes)
+
+
+@pytest.mark.parametrize("name", ["teacher", "start"])
+@pytest.mark.parametrize(("path", "kind"), [("", ValueError), (3, TypeError)])
+def test_what_is_no_path_of_a_network_is_told_with_what_is(name, path, kind):
+    with pytest.raises(
+        kind, match=rf"{name} must be the path of a model\.h5 or checkpoint\.h5, .*; got {path!r}; give"
+    ):
+        experiment(**{name: path})
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from training_runs import act_at, contents, dataset, experiment, log
 
-from bbdg_ref import nn
-from bbdg_ref.training import Interrupted, run
+from bbdg_ref import compile_network, nn, save_packed, storage
+from bbdg_ref.training import Interrupted, Trainer, run
 from bbdg_ref.training import experiment as module
 from bbdg_ref.training.start import read_start
 
@@ -44,6 +44,19 @@ def test_what_is_neither_is_refused(tmp_path):
         read_start(tmp_path / "model.h5")
     with pytest.raises(FileNotFoundError):
         read_start(tmp_path / "none.h5")
+
+
+def test_a_packed_network_is_refused_as_such(dense, tmp_path):
+    save_packed(tmp_path / "packed.h5", compile_network(nn.load_network(dense / "model.h5")))
+    with pytest.raises(
+        ValueError, match=r"read_start: path must be a model\.h5 or checkpoint\.h5; got a packed network"
+    ):
+        read_start(tmp_path / "packed.h5")
+
+
+def test_a_start_that_is_not_there_is_told_by_its_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"run: start must be .*; got .*none\.h5, which is not there; choose"):
+        run(further(tmp_path, "none.h5"), dataset(), tmp_path / "out", bar=False)
 
 
 @pytest.mark.parametrize("name", ["model.h5", "checkpoint.h5"])
@@ -160,6 +173,61 @@ def test_it_goes_on_to_the_same_bytes_without_the_file(dense, tmp_path):
     copy.unlink()
     run(settings, dataset(), tmp_path / "resumed", resume=True, bar=False)
     assert contents(tmp_path / "resumed") == contents(tmp_path / "straight")
+
+
+@pytest.fixture(scope="module")
+def quarter(tmp_path_factory):
+    """The folder of a run at density 0.25, to prune on from along a cubic."""
+    folder = tmp_path_factory.mktemp("quarter")
+    run(experiment(density=0.25, epochs=1), dataset(), folder, bar=False)
+    return folder
+
+
+def densities(patch):
+    """The densities that a run has at its beginning and after every step, as they come."""
+    seen, choose = [], Trainer.choose_bits
+    patch.setattr(Trainer, "choose_bits", lambda self: (choose(self), seen.append(self.density()))[0])
+    return seen
+
+
+@pytest.mark.parametrize("prune", ["topk", "topk-global"])
+def test_a_cubic_schedule_falls_from_the_density_of_the_network_to_start_from(quarter, tmp_path, monkeypatch, prune):
+    seen = densities(monkeypatch)
+    settings = further(quarter, prune=prune, density_schedule="cubic", epochs=4)
+    run(settings, dataset(), tmp_path, bar=False)
+    begun = seen[1:]  # the first are the bits of the fresh weights, which are replaced
+    assert begun[0] == pytest.approx(0.25, abs=0.003)
+    assert begun == sorted(begun, reverse=True) and begun[6:] == [begun[-1]] * 7
+    assert begun[-1] == pytest.approx(0.05, abs=0.003) and len(set(begun)) == 7
+
+
+def test_a_cubic_schedule_goes_on_from_that_density_without_the_file(quarter, tmp_path):
+    copy = tmp_path / "model.h5"
+    copy.write_bytes((quarter / "model.h5").read_bytes())
+    settings = dataclasses.replace(further(quarter, density_schedule="cubic", epochs=4), start=str(copy))
+    run(settings, dataset(), tmp_path / "straight", bar=False)
+    with pytest.MonkeyPatch.context() as patch:
+        act_at(patch, 4, lambda: os.kill(os.getpid(), signal.SIGINT))  # the density is still falling
+        with pytest.raises(Interrupted):
+            run(settings, dataset(), tmp_path / "resumed", bar=False)
+    copy.unlink()
+    run(settings, dataset(), tmp_path / "resumed", resume=True, bar=False)
+    assert contents(tmp_path / "resumed") == contents(tmp_path / "straight")
+
+
+def test_a_cubic_schedule_of_an_earlier_version_goes_on_from_one_half_as_it_began(quarter, tmp_path, monkeypatch):
+    settings = further(quarter, density_schedule="cubic", epochs=4)
+    with pytest.MonkeyPatch.context() as patch:
+        act_at(patch, 2, lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(Interrupted):
+            run(settings, dataset(), tmp_path, bar=False)
+    held = storage.load(tmp_path / "checkpoint.h5", "checkpoint")
+    own = {name: value for name, value in held.header.items() if name not in ("format", "format_version", "versions")}
+    storage.save(tmp_path / "checkpoint.h5", "checkpoint", held.arrays, own | {"start_density": None})
+    seen = densities(monkeypatch)
+    run(settings, dataset(), tmp_path, resume=True, bar=False)
+    left = (1 - 2 / 6) ** 3
+    assert seen[1] == pytest.approx(left * 0.5 + (1 - left) * 0.05, abs=0.003)
 
 
 def test_a_resnet18_whose_stem_is_clipped_is_refused(tmp_path):

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from ..._terminal import end_well
 from ...datasets import Dataset, data_folder
-from ..arguments import SYNTHETIC, Refused, Task, check_data_flags
+from ..arguments import Task
 from ..command import find_dataset
 from ..experiment import fingerprint
+from ..flag_checks import SYNTHETIC, Refused, check_data_flags, check_images
 from ..interrupts import stop_requests
 from .estimate import duration, seconds_a_run
 from .flags import base_of, make_parser, planned_runs
@@ -122,6 +123,8 @@ class _Sweep:
         check_folder(self.args.out, self.runs[0], None)  # before data are sought, which may be a download
         dataset = find_dataset(self.task, self.args)
         check_folder(self.args.out, self.runs[0], dataset.label)
+        mend = f"lower one of them, or give {self.task.data} with --data-dir"
+        check_images(self.runs[0].experiment, len(dataset.train_labels), f"training images of {dataset.label}", mend)
         done = finished_runs(self.args.out, self.runs, dataset.label)
         missing = [run for run in self.runs if run.name not in done]
         print(f"{dataset.label}: {len(done)} of {len(self.runs)} runs are done; results in {self.args.out}", flush=True)

@@ -8,7 +8,8 @@ import numpy as np
 
 from ...datasets import SYNTHETIC_TRAIN
 from ...nn import NETWORKS, network_size
-from ..arguments import SYNTHETIC, Task
+from ..arguments import Task
+from ..flag_checks import SYNTHETIC
 from ..settings import Experiment
 from .results import Finished
 

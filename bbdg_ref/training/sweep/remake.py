@@ -5,7 +5,8 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..arguments import SYNTHETIC, Task
+from ..arguments import Task
+from ..flag_checks import SYNTHETIC
 from .flags import DEFAULT_OUT
 from .grid import DOMAIN_ORDER, ROUTES, Run, claim_grid, full_grid, product_grid
 from .results import Finished

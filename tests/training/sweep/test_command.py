@@ -123,6 +123,15 @@ def test_other_images_than_those_of_the_folder_are_refused_before_anything_begin
     assert f"{other.name}.json: dataset is 'CIFAR-10 (JPEG)' there, but" in capsys.readouterr().err
 
 
+def test_more_validation_images_than_there_are_are_told_by_the_flag_before_a_run(monkeypatch, capsys):
+    monkeypatch.setattr(command, "on_this_machine", fail)
+    with pytest.raises(SystemExit) as error:
+        call(*WORDS, "--out", "out", "--validation", 17)
+    err = " ".join(capsys.readouterr().err.split())
+    assert error.value.code == 2 and "--validation and --limit-train" in err
+    assert "at most the 44 training images of noise with a bright channel; got 17 and 28; lower one of them" in err
+
+
 @pytest.mark.parametrize("same", [True, False])
 def test_a_file_that_another_sweep_has_written_meanwhile_is_kept(tmp_path, monkeypatch, capsys, same):
     def with_another(jobs, workers, stop):
