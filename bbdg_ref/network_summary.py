@@ -5,9 +5,10 @@ Every number stands under the name of its accounting; the accountings are define
 
 import csv
 import io
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,11 +24,12 @@ from .spec.evaluation import FoldedNetwork
 if TYPE_CHECKING:  # not at run time: nn loads h5py, and importing the package shall stay fast
     from .nn.networks import Network
 
-__all__ = ["LayerSummary", "Summary", "summary"]
+__all__ = ["LayerSummary", "Summary", "own_image_shape", "summary"]
 
 Shape = tuple[int, int, int]
 
-IMAGE_SHAPE = (3, 32, 32)
+#: Height and width of the images that a network is made for, by its name; 32 for all others.
+SIDES = {"reactnet-a": 224}
 
 #: What the columns of sizes and of operations mean; `Summary.as_dict` repeats it beside the numbers.
 ACCOUNTINGS = {
@@ -38,7 +40,8 @@ ACCOUNTINGS = {
     "huffman_bits": "Huffman code over the 512 patterns of a 3x3 kernel, one code a layer, code table not counted",
     "huffman_table_bits": "the code tables: 512 code lengths a layer",
     "dense_bops": "one binary operation a weight and output pixel",
-    "sparse_bops": "ones only, plus the shared map: c_in + kh kw additions an output pixel",
+    "sparse_bops": "ones only, plus the shared map, once where layers side by side read one input: c_in + kh kw "
+    "additions an output pixel",
     "kernel_skip_bops": "dense, but all-zero kernels cost nothing; the shared map not counted",
     "subbit_bops": "H W c_in (9 2^b + c_out/2) if 2^b < c_out, else dense; 2^b >= the patterns in the layer",
     "disk_bytes": "bytes of the file; in total all that it holds",
@@ -172,7 +175,8 @@ class Summary:
             "",
             "Binary operations (BOPs) for one image; times: dense over the column before",
             *_layout(_OPERATIONS, [_operations(row) for row in (*rows, self.total)]),
-            "dense: every weight; sparse: ones, plus c_in + kh kw additions a pixel for the shared map;",
+            "dense: every weight; sparse: ones, plus c_in + kh kw additions a pixel for the shared map,",
+            "which layers side by side that read one input have once;",
             "kernel-skip: all-zero kernels cost nothing, without the shared map;",
             "sub-bit: H W c_in (9 2^b + c_out/2) if 2^b < c_out, else dense; 2^b: at least the layer's patterns",
         ]
@@ -193,6 +197,52 @@ class Summary:
     __str__ = table
 
 
+def own_image_shape(network: "Network | FoldedNetwork") -> Shape:
+    """Return the shape of the images that a network is made for.
+
+    Parameters
+    ----------
+    network : Network, FoldedNetwork or PackedNetwork
+        As for `summary`.
+
+    Returns
+    -------
+    tuple of int
+        (channels, height, width): what a folded network is bound to, if it is; else, by its name, 224×224 pixels for
+        ReActNet-A and 32×32 for all others.
+
+    Raises
+    ------
+    TypeError
+        If `network` is none of these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bbdg_ref import nn
+    >>> own_image_shape(nn.reactnet_a(width=2, rng=np.random.default_rng(0)))
+    (3, 224, 224)
+    """
+    network = _unpacked("own_image_shape", network)
+    if isinstance(network, FoldedNetwork):
+        if network.image_shape is not None:
+            return network.image_shape
+        channels = network.stem.weight.shape[1]
+    else:
+        channels = _image_channels(network)
+    side = SIDES.get(network.name, 32)
+    return channels, side, side
+
+
+def _unpacked(function: str, network: Any) -> Any:
+    """Return the folded network of a packed one, any other as it is."""
+    network = getattr(network, "folded", network)
+    if isinstance(network, FoldedNetwork) or (hasattr(network, "binary_layers") and hasattr(network, "walk")):
+        return network
+    expected, mend = "a Network, a FoldedNetwork or a PackedNetwork", "build one with bbdg_ref.nn, or load it"
+    raise TypeError(_checks.message(function, "network", expected, type(network).__name__, mend))
+
+
 def summary(
     network: "Network | FoldedNetwork",
     image_shape: Shape | None = None,
@@ -208,7 +258,7 @@ def summary(
         As it is trained, or with batch norm folded in. The binary layers of a folded network are called
         ``block1.conv1`` and so on.
     image_shape : tuple of int, optional
-        (channels, height, width) of an image; without it that of the folded network, or (3, 32, 32).
+        (channels, height, width) of an image; without it `own_image_shape`.
     path : str or path-like, optional
         A file that holds the network: its size is the total's bytes on disk.
     layer_bytes : mapping of str to int, optional
@@ -231,6 +281,10 @@ def summary(
     -----
     Linear in the number of weights.
 
+    Binary layers side by side that read one input in the same windows, as the two 1x1 convolutions of a widening block
+    of ReActNet-A, share one map ``a * 1``. Its additions are counted for the first of them alone, so that the sparse
+    operations of the trained network are those of the folded one, which holds such layers as one.
+
     Examples
     --------
     >>> import numpy as np
@@ -241,27 +295,19 @@ def summary(
     >>> print(str(result).splitlines()[0])
     resnet20, image 3 x 32 x 32: 18 binary layers, 16,704 binary weights, density 0.5...
     """
-    if image_shape is None:
-        image_shape = getattr(getattr(network, "folded", network), "image_shape", None) or IMAGE_SHAPE
-    shape = _image_shape(image_shape)
-    network = getattr(network, "folded", network)  # of a PackedNetwork
+    network = _unpacked("summary", network)
+    shape = own_image_shape(network) if image_shape is None else _image_shape(image_shape)
     if isinstance(network, FoldedNetwork):
         channels, entries, real = network.stem.weight.shape[1], _folded_layers(network, shape), _folded_numbers(network)
-    elif hasattr(network, "binary_layers") and hasattr(network, "walk"):
-        channels, entries, real = _image_channels(network), _layers(network, shape), _numbers(network)
     else:
-        mend = "build one with bbdg_ref.nn, or load it"
-        got = type(network).__name__
-        raise TypeError(
-            _checks.message("summary", "network", "a Network, a FoldedNetwork or a PackedNetwork", got, mend)
-        )
+        channels, entries, real = _image_channels(network), _layers(network, shape), _numbers(network)
     if channels != shape[0]:
         expected, mend = f"(channels, height, width) with {channels} channels", "give the shape of one image"
         raise ValueError(_checks.message("summary", "image_shape", expected, str(shape), mend))
     stored = dict(layer_bytes or {})
     layers = tuple(
-        LayerSummary(name, bits.shape, size, layer_cost(bits, size), stored.pop(name, None))
-        for name, bits, size in entries
+        LayerSummary(name, bits.shape, size, _cost(bits, size, has_map), stored.pop(name, None))
+        for name, bits, size, has_map in entries
     )
     if stored:
         got, mend = repr(next(iter(stored))), "use the names of the layers"
@@ -276,7 +322,17 @@ def summary(
 
 # --- what a network holds, from either form ---
 
-Entry = tuple[str, NDArray[np.bool_], Pair]  # name, bits, output size
+Entry = tuple[str, NDArray[np.bool_], Pair, bool]  # name, bits, output size, whether another has made its shared map
+
+
+def _cost(bits: NDArray[np.bool_], output_size: Pair, has_map: bool) -> Cost:
+    """Return what a layer costs, without the shared map where another has made it."""
+    cost = layer_cost(bits, output_size)
+    if not has_map:
+        return cost
+    _, channels, kh, kw = bits.shape
+    sparse = cost.bops.sparse - (channels + kh * kw) * math.prod(output_size)
+    return replace(cost, bops=replace(cost.bops, sparse=sparse))
 
 
 def _image_shape(value: Shape) -> Shape:
@@ -295,10 +351,26 @@ def _image_channels(network: "Network") -> int:
 
 def _layers(network: "Network", image_shape: Shape) -> Iterator[Entry]:
     """Yield the binary layers of a trained network."""
-    inputs = {id(module): shape for module, shape in network.walk(image_shape)}
+    inputs, others = {id(module): shape for module, shape in network.walk(image_shape)}, _side_by_side(network)
     for name, layer in network.binary_layers().items():
         _, height, width = layer.output_shape(inputs[id(layer)])
-        yield name, layer.bits, (height, width)
+        yield name, layer.bits, (height, width), id(layer) in others
+
+
+def _side_by_side(network: "Network") -> set[int]:
+    """Return the ids of the binary layers that read what one beside them, in a branch of a `Parallel`, has read."""
+    found: set[int] = set()
+    for _, module in network.modules():
+        seen = set()
+        for branch in getattr(module, "branches", ()):
+            leaf: Any = next((part for _, part in branch.modules() if not hasattr(part, "layers")), None)
+            if not hasattr(leaf, "bits"):
+                continue
+            windows = leaf.bits.shape[2:], leaf.stride, leaf.padding
+            if windows in seen:
+                found.add(id(leaf))
+            seen.add(windows)
+    return found
 
 
 def _folded_layers(network: FoldedNetwork, image_shape: Shape) -> Iterator[Entry]:
@@ -315,7 +387,7 @@ def _folded_layers(network: FoldedNetwork, image_shape: Shape) -> Iterator[Entry
     for number, block in enumerate(network.blocks, 1):
         for index, layer in enumerate(block.layers, 1):
             _, height, width = next(shapes)
-            yield f"block{number}.conv{index}", layer.bits, (height, width)
+            yield f"block{number}.conv{index}", layer.bits, (height, width), False
 
 
 def _numbers(network: "Network") -> int:

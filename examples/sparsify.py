@@ -24,7 +24,8 @@ from bbdg_ref._terminal import end_well
 from bbdg_ref.datasets import CIFAR10, CIFAR100, Dataset, load_cifar, synthetic
 from bbdg_ref.nn import DOMAINS, BatchNorm, Network, load_network
 from bbdg_ref.training import Experiment, Images, evaluate, normalise, sparsify
-from bbdg_ref.training.arguments import a_density, two_or_more
+from bbdg_ref.training.arguments import Refused, a_density, check_data_flags, two_or_more
+from bbdg_ref.training.sweep.results import replace_text
 
 LAYOUTS = {"cifar10": CIFAR10, "cifar100": CIFAR100}
 BATCH = 250
@@ -44,6 +45,13 @@ def make_parser() -> argparse.ArgumentParser:
     add("--data-label", help="what results on it are called")
     add("--out", type=Path, help="folder for the two files (default: the dense run's)")
     return parser
+
+
+def check_flags(args: argparse.Namespace) -> None:
+    """Refuse flags that contradict each other, and a place for the results that is no folder."""
+    check_data_flags(args)
+    if args.out is not None and args.out.exists() and not args.out.is_dir():
+        raise Refused(f"--out must be a folder, and {args.out} is a file: give another place")
 
 
 def read_results(folder: Path) -> dict:
@@ -143,9 +151,32 @@ def page(state: dict, compared: dict[str, list[dict]]) -> str:
 
 def known_state(path: Path, settings: dict) -> dict:
     """Return what an earlier run of the same settings measured, or an empty state."""
-    if path.exists() and (state := json.loads(path.read_text())).get("settings") == settings:
-        return state
-    return {"settings": settings, "rows": []}
+    empty = {"settings": settings, "rows": []}
+    if not path.exists():
+        return empty
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        check_measured(state, {"density", "domain", "test", "settings", "rows"})
+        for row in state["rows"]:
+            check_measured(row, {"density", "domain", "test", "reached", "test_old_statistics"})
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} must be as this script wrote it; got another content: {error}; delete it") from error
+    return state if state["settings"] == settings else empty
+
+
+def check_measured(values: dict, names: set[str]) -> None:
+    """Refuse what does not hold exactly these names: a domain, settings, rows, and fractions for the others."""
+    if not isinstance(values, dict) or values.keys() != names:
+        raise ValueError(f"no object of {', '.join(sorted(names))}")
+    for name, value in values.items():
+        if name in ("settings", "rows"):
+            right = isinstance(value, dict if name == "settings" else list)
+        elif name == "domain":
+            right = value in list(DOMAINS)
+        else:
+            right = isinstance(value, int | float) and 0 <= value <= 1
+        if not right:
+            raise ValueError(f"{name} is {str(value)[:40]!r}")
 
 
 def work(args: argparse.Namespace) -> int:
@@ -175,18 +206,23 @@ def work(args: argparse.Namespace) -> int:
             row = measure(dense, density, domain, batches, data)
             state["rows"].append(row)
             state["rows"].sort(key=lambda row: (list(DOMAINS).index(row["domain"]), -row["density"]))
-            (out / "sparsify.json").write_text(json.dumps(state, indent=1) + "\n")
+            replace_text(out / "sparsify.json", json.dumps(state, indent=1) + "\n")
             print(f"{domain}, density {density:g}: {100 * row['test']:.2f} %", file=sys.stderr)
     text = page(state, compared)
-    (out / "sparsify.md").write_text(text)
+    replace_text(out / "sparsify.md", text)
     print(f"{data.label}, {len(images)} training images for the batch-norm statistics\n\n{text}", end="")
     return 0
 
 
 def main() -> int:
     """Run the script; return the exit status."""
-    args = make_parser().parse_args()
-    return end_well(lambda: work(args), failures=(ValueError,), status=1)
+    parser = make_parser()
+    args = parser.parse_args()
+    try:
+        check_flags(args)
+    except Refused as refusal:
+        parser.error(str(refusal))
+    return end_well(lambda: work(args), failures=(ValueError, MemoryError), status=1)
 
 
 if __name__ == "__main__":

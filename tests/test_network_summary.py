@@ -10,8 +10,8 @@ import oracles.cost as oracle
 import pytest
 
 from bbdg_ref import nn
-from bbdg_ref.inference.folding import fold
-from bbdg_ref.network_summary import ACCOUNTINGS, Summary, summary
+from bbdg_ref.inference import compile_network, fold
+from bbdg_ref.network_summary import ACCOUNTINGS, Summary, own_image_shape, summary
 from bbdg_ref.spec.cost import layer_cost
 from bbdg_ref.spec.evaluation import BinaryLayer, Block, Classifier, FoldedNetwork, RealLayer, StridePad
 
@@ -114,6 +114,51 @@ def test_folding_changes_no_cost(name):
     trained, packed = summary(net, (3, 24, 40)), summary(fold(net), (3, 24, 40))
     for first, second in zip((*trained.layers, trained.total), (*packed.layers, packed.total), strict=True):
         assert first.as_dict() == second.as_dict() | {"layer": first.name}
+
+
+@pytest.mark.parametrize("name", nn.NETWORKS)
+def test_folding_changes_no_operations(name):
+    """Layers side by side, which folding makes one, have one shared map."""
+    net = network(name)
+    trained, packed = (summary(form, (3, 64, 64) if name == "reactnet-a" else None) for form in (net, fold(net)))
+    assert trained.total.cost.bops == packed.total.cost.bops
+    for result in (trained, packed):
+        assert result.total.cost.bops.sparse == sum(layer.cost.bops.sparse for layer in result.layers)
+
+
+def test_layers_side_by_side_count_their_shared_map_once():
+    net = nn.reactnet_a(width=2, rng=np.random.default_rng(0))
+    sparse = {layer.name: layer for layer in summary(net, (3, 64, 64)).layers}
+    first, second = (sparse[f"stage2.0.1.main.1.{index}.0"] for index in (0, 1))
+    assert first.shape == second.shape == (4, 4, 1, 1) and first.output_size == (16, 16)
+    assert first.cost.bops.sparse == (first.cost.ones + 4 + 1) * 256
+    assert second.cost.bops.sparse == second.cost.ones * 256
+    alone = sparse["stage2.1.1.main.1"]
+    assert alone.cost.bops.sparse == (alone.cost.ones + 8 + 1) * 256
+
+
+def test_branches_of_other_windows_have_their_own_shared_map():
+    def conv(size, stride):
+        domain, rng = nn.General(), np.random.default_rng(0)
+        return nn.BinaryConv2d(4, 4, size, stride=stride, padding=size // 2, domain=domain, rng=rng)
+
+    branches = [conv(3, 1), nn.Sequential(conv(1, 1)), nn.Sequential(nn.Sequential(conv(3, 1))), nn.Sequential()]
+    branches += [nn.Sequential(nn.HardTanh(), conv(3, 1))]  # reads other bits
+    stem = nn.Sequential(nn.Conv2d(3, 4, 1, rng=np.random.default_rng(0)))
+    net = nn.Network(stem, [nn.Parallel(*branches)], nn.Sequential(), name="by hand", arguments={})
+    layers = summary(net, (3, 8, 8)).layers
+    maps = [layer.cost.bops.sparse - layer.cost.ones * 64 for layer in layers]
+    assert maps == [(4 + 9) * 64, (4 + 1) * 64, 0, (4 + 9) * 64]
+
+
+def test_the_own_images_of_a_network():
+    net = nn.reactnet_a(width=1, rng=np.random.default_rng(0))
+    for form in (net, fold(net), compile_network(net)):
+        assert own_image_shape(form) == summary(form).image_shape == (3, 224, 224)
+    assert own_image_shape(fold(net, image_shape=(3, 64, 96))) == (3, 64, 96)
+    assert {own_image_shape(network(name)) for name in nn.NETWORKS if name != "reactnet-a"} == {(3, 32, 32)}
+    with pytest.raises(TypeError, match="own_image_shape: network must be a Network, a FoldedNetwork or a Packed"):
+        own_image_shape("resnet20")
 
 
 def test_which_image_is_taken():

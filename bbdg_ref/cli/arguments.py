@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Command", "Refused", "add_force", "at_least", "finite"]
+__all__ = ["Command", "Refused", "add_force", "add_image_size", "at_least", "finite"]
 
 
 class Refused(Exception):
@@ -96,3 +96,18 @@ def add_force(parser: Any) -> None:
         Of the sub-command.
     """
     parser.add_argument("--force", action="store_true", help="replace the file to write if it exists")
+
+
+def add_image_size(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that says how large the images are; `Model.image_shape` makes a shape of it.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of the sub-command.
+    """
+    text = (
+        "height and width of an image in pixels, or one number for both (default: what a packed file is bound to, else "
+        "224 for reactnet-a and 32 for the other networks)"
+    )
+    parser.add_argument("--image-size", type=at_least(1), nargs="+", metavar=("HEIGHT", "WIDTH"), help=text)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .._terminal import number_table
 from ..inference import evaluate
-from .arguments import Command, at_least
+from .arguments import Command, add_image_size, at_least
 from .models import Model, read_model
 from .output import progress
 
@@ -25,13 +25,13 @@ __all__ = ["COMMAND"]
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 PACKED, TRAINED, DEFINED = "packed", "as trained, unfolded", "the definition"
 FEW = 3  # timed calls of the definition, which is there to be read
-SIDE = 32
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", type=Path, metavar="MODEL", help="model file, as training or pack wrote it")
     add("--batch", type=at_least(1), nargs="+", default=[1, 32], metavar="N", help="images a call (default: 1 32)")
+    add_image_size(parser)
     text = "threads of the kernels and of BLAS (default: as many as the libraries take)"
     add("--threads", type=at_least(1), default=None, metavar="N", help=text)
     text = f"timed calls of each (default: 15); of the definition at most {FEW}"
@@ -42,8 +42,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.threads is not None and any(os.environ.get(name) != str(args.threads) for name in THREAD_VARIABLES):
         return _again(args.words, args.threads)
     model = read_model(args.model)
-    channels = model.packed.folded.stem.weight.shape[1]
-    shape = model.packed.folded.image_shape or (channels, SIDE, SIDE)
+    shape = model.image_shape(args.image_size)
     print(f"model: {model}\n{_machine(args.threads)}\nimages: random, {' x '.join(map(str, shape))}", flush=True)
     rows, notes = [], []
     for batch in args.batch:
@@ -143,6 +142,7 @@ COMMAND = Command(
     "Time the packed network on random images against the network as it was trained and against the definition, in "
     "turn, in one process, after checking that the logits agree.",
     "  python -m bbdg_ref bench model.h5 --threads 1\n"
+    "  python -m bbdg_ref bench model.h5 --image-size 48 32 --batch 1\n"
     "  python -m bbdg_ref bench packed.h5 --batch 1 8 64 --threads 2 --repeats 5\n",
     _add,
     _run,

@@ -1,5 +1,6 @@
 """Model files of either kind: networks as they are trained, and packed networks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from .. import storage
 from ..inference import PackedNetwork, compile_network
 from ..inference.content import folded_from_arrays
 from ..inference.files import FORMAT as PACKED
+from ..network_summary import own_image_shape
 from ..nn import Network
 from ..nn.files import FORMAT as TRAINED
 from ..nn.files import build, check_size
+from ..ops.folded_shapes import folded_shapes
+from .arguments import Refused
 
 __all__ = ["PACKED", "TRAINED", "Model", "read_model", "read_stored"]
 
@@ -56,6 +60,40 @@ class Model:
         """What the data set that it was trained on is called, if the file says so."""
         label = self.notes.get("dataset")
         return label if isinstance(label, str) and label.isprintable() else None
+
+    def image_shape(self, size: Sequence[int] | None) -> tuple[int, int, int]:
+        """Return the shape of the images that a command is to take.
+
+        Parameters
+        ----------
+        size : sequence of int or None
+            Of ``--image-size``: height and width, or one number for both; None for those that the network is made for.
+
+        Returns
+        -------
+        tuple of int
+            (channels, height, width).
+
+        Raises
+        ------
+        Refused
+            If there are more than two numbers, or the network takes no such images.
+        """
+        folded = self.packed.folded
+        channels, *own = own_image_shape(folded)
+        height, width = own if size is None else (size[0], size[-1])
+        if size is not None and len(size) > 2:
+            raise Refused(f"--image-size must be a height and a width, or one number; got {len(size)} numbers")
+        if folded.image_shape is not None and [height, width] != own:
+            bound = "{} {}".format(*own)
+            raise Refused(f"--image-size must be {bound}, to which {self.path} is bound; got {height} {width}")
+        try:
+            folded_shapes(folded, (channels, height, width))
+        except ValueError as error:
+            raise Refused(
+                f"--image-size must be a size that {self.name} takes; got {height} {width}: {error}; choose another"
+            ) from error
+        return channels, height, width
 
     def __str__(self) -> str:
         """Describe the model in a line."""

@@ -8,7 +8,7 @@ from typing import Any
 from ..inference import LayerSizes, coded_sizes
 from ..network_summary import Summary
 from ..network_summary import summary as summarise
-from .arguments import Command, Refused, add_force
+from .arguments import Command, Refused, add_force, add_image_size
 from .models import Model, read_model
 from .output import check_target, write_bytes
 
@@ -20,6 +20,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", type=Path, metavar="FILE", help="write a line for each layer to FILE")
     form.add_argument("--json", action="store_true", help="print everything as JSON instead of the tables")
+    add_image_size(parser)
     add_force(parser)
 
 
@@ -30,7 +31,7 @@ def _run(args: argparse.Namespace) -> int:
         check_target(args.csv, force=args.force)
     model = read_model(args.model)
     coded = coded_sizes(model.packed)
-    result = _summary(model, coded)
+    result = _summary(model, coded, model.image_shape(args.image_size))
     if args.json:
         about = {"file": str(model.path), "kind": model.kind, "notes": model.notes}
         print(json.dumps(about | result.as_dict() | {"coded": [_record(layer) for layer in coded]}, indent=1))
@@ -45,13 +46,13 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _summary(model: Model, coded: tuple[LayerSizes, ...]) -> Summary:
-    """Summarise; only a packed file has a size on disk for each layer."""
+def _summary(model: Model, coded: tuple[LayerSizes, ...], shape: tuple[int, int, int]) -> Summary:
+    """Summarise for images of a shape; only a packed file has a size on disk for each layer."""
     if model.network is not None:
-        return summarise(model.network, path=model.path)
-    names = [layer.name for layer in summarise(model.packed.folded).layers]
+        return summarise(model.network, shape, model.path)
+    names = [layer.name for layer in summarise(model.packed.folded, shape).layers]
     sizes = {name: layer.size for name, layer in zip(names, coded, strict=True)}
-    return summarise(model.packed.folded, path=model.path, layer_bytes=sizes)
+    return summarise(model.packed.folded, shape, model.path, layer_bytes=sizes)
 
 
 def _record(layer: LayerSizes) -> dict[str, Any]:
@@ -62,7 +63,7 @@ COMMAND = Command(
     "Tell, layer by layer and in total, what the binary layers of a network hold (ones, density, empty kernels, "
     "patterns) and cost (bits and binary operations, under each accounting, against float32).",
     "  python -m bbdg_ref summary model.h5\n"
-    "  python -m bbdg_ref summary model.h5 --csv layers.csv\n"
+    "  python -m bbdg_ref summary model.h5 --image-size 64 --csv layers.csv\n"
     "  python -m bbdg_ref summary packed.h5 --json > summary.json\n",
     _add,
     _run,

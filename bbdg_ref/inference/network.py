@@ -86,7 +86,7 @@ class PackedNetwork:
         if not self.is_fast(images.shape[1:]):
             few = max(1, min(TOGETHER, TOGETHER * 1024 // (images.shape[2] * images.shape[3])))
             parts = [images[first : first + few] for first in range(0, len(images), few)]
-            return np.concatenate([self._by_layers(part).logits for part in parts])
+            return np.concatenate([self._layers(part).logits for part in parts])
         logits = np.empty((len(images), len(self.folded.classifier.bias)), np.float32)
         programs = [self._program(images[run], keep=False) for run in runs]
 
@@ -118,7 +118,7 @@ class PackedNetwork:
         """
         images = self._checked(images)
         if not self.is_fast(images.shape[1:]):
-            return self._by_layers(images)
+            return self._layers(images)
         logits = np.empty((len(images), len(self.folded.classifier.bias)), np.float32)
         program = self._program(images, keep=True)
         return packed_program.kept(program, packed_program.run(program, images, logits), logits)
@@ -137,6 +137,11 @@ class PackedNetwork:
             raise TypeError(_checks.message("PackedNetwork", "images", expected, f"dtype {array.dtype}", MEND))
         if array.ndim != 4 or array.shape[1:] != shape:
             raise ValueError(_checks.message("PackedNetwork", "images", expected, f"shape {array.shape}", MEND))
+        try:
+            self._layers.shapes(shape)
+        except ValueError as error:
+            expected, got = "images of a size that the network fits", f"shape {array.shape}: {error}"
+            raise ValueError(_checks.message("PackedNetwork", "images", expected, got, MEND)) from error
         return _plain(array)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -161,15 +166,6 @@ class PackedNetwork:
             known = packed_layout.fits(self.folded, (channels, height, width))
             packed_program.remember(self._fits, shape, known)
         return known
-
-    def _by_layers(self, images: Real) -> Evaluation:
-        try:
-            self._layers.shapes(images.shape[1:])
-        except ValueError as error:
-            expected = "images of a size that the network fits"
-            got = f"shape {images.shape}: {error}"
-            raise ValueError(_checks.message("PackedNetwork", "images", expected, got, MEND)) from error
-        return self._layers(images)
 
     def _program(self, images: Real, *, keep: bool) -> packed_program.Program:
         key = len(images), images.shape[1:], keep

@@ -19,9 +19,16 @@ class Within:
     """The ones that one strategy chooses among those of another.
 
     The second strategy sees the latent weights with all outside the mask replaced by one number, the filler, below
-    those of all layers and below zero: it takes them last or not at all, and what it takes of them all the same becomes
-    zero. Its densities still count all weights: ``Within(Filters(0.1), TopK(0.05))`` has 5 % of ones, all in a tenth of
-    the filters. What both add to the loss is added up.
+    those of all layers and below zero, and what it takes of them all the same becomes zero. What both add to the loss
+    is added up. How many ones there are depends on how it chooses:
+
+    - By single weights, as `TopK` and `GlobalTopK`, and those that take the positive ones: it takes the filler last or
+      not at all. Its density counts all weights and is met as far as the mask has room:
+      ``Within(Filters(0.1), TopK(0.05))`` has 5 % of ones, all in a tenth of the filters.
+    - By groups, as `Filters`, `Kernels`, `NofM` and `SubBit`, or at random, as `RandomBits`: it chooses groups with
+      the filler in them, or as if alone, and loses what falls outside the mask. So there may be fewer ones than its
+      density says: ``Within(Filters(0.5), RandomBits(0.1, seed))`` has about 5 %, ``Within(Filters(0.5), NofM(1, 4))``
+      12.5 %. A layer may even be left without any one.
 
     The threshold is the second strategy's, unless the filler decided it, as where every weight within the mask is
     chosen: then it is that of `TopK` with as many ones.
@@ -56,12 +63,12 @@ class Within:
         latents = layers(self, latents)
         masks = [selection.bits for selection in self.mask.choose(latents, step)]
         lowest = min((float(latent.min()) for latent in latents), default=0.0)
-        chosen = self.choice.choose(_shown(latents, masks, min(lowest, 0.0)), step)
+        chosen = self.choice.choose(_shown(latents, masks, 2 * min(lowest, 0.0) - 1), step)
         # A threshold below all weights within the mask may be the filler's doing. It is if another filler changes it.
-        least = [latent.min(where=mask, initial=np.inf) for latent, mask in zip(latents, masks, strict=True)]
+        least = [float(latent.min(where=mask, initial=np.inf)) for latent, mask in zip(latents, masks, strict=True)]
         filled = [found.threshold < inside for found, inside in zip(chosen, least, strict=True)]
         if any(filled):
-            others = self.choice.choose(_shown(latents, masks, 2 * min(lowest, 0.0) - 1), step)
+            others = self.choice.choose(_shown(latents, masks, 4 * min(lowest, 0.0) - 2), step)
             filled = [
                 below and found.threshold != other.threshold
                 for below, found, other in zip(filled, chosen, others, strict=True)

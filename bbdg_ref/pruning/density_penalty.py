@@ -84,7 +84,7 @@ class DensityPenalty:
         """Return λ·h and its push on every latent weight; nothing where there are no layers."""
         ones = sum(int(np.count_nonzero(selection.bits)) for selection in selections)
         total = sum(selection.bits.size for selection in selections)
-        if self.limit == 0.5 or total == 0:
+        if self.limit == 0.5 or total == 0 or self._met_by_ones(total - ones, total):
             return NO_PENALTY
         result = ops.density_penalty(
             ones, total, limit=self.limit, gamma=self.gamma, loss=loss, dead_zone=self.dead_zone
@@ -93,6 +93,10 @@ class DensityPenalty:
             return NO_PENALTY
         push = ops.density_penalty_push(result.multiplier, total, slope=self.slope)
         return Penalty(result.value, push * self._factor(ones / total))
+
+    def _met_by_ones(self, zeros: int, total: int) -> bool:
+        """Tell whether the bound holds because nearly all weights are ones."""
+        return False
 
     def _factor(self, density: float) -> float:
         """Return what scales the push at a density above the limit."""
@@ -110,7 +114,8 @@ class EntropyPenalty(DensityPenalty):
 
     The factor is 1 at the limit and falls to 0 at p = ½, where the entropy has no slope. Latent weights that start half
     positive are therefore not moved: start them below one half (`bbdg_ref.nn.shift_latents`, ``--init-density``) or
-    from a pruned network (``--from``).
+    from a pruned network (``--from``). From p = ½ on the penalty keeps its value and pushes nothing; from p = 1 − EC
+    on, where H(p) ≤ H(EC) again, there is none.
 
     Parameters
     ----------
@@ -135,6 +140,10 @@ class EntropyPenalty(DensityPenalty):
         if self.limit >= 0.5:
             expected, mend = "below 1/2, up to which fewer ones have less entropy", "choose a lower one"
             raise ValueError(_checks.message("EntropyPenalty", "limit", expected, repr(self.limit), mend))
+
+    def _met_by_ones(self, zeros: int, total: int) -> bool:
+        """Tell whether 1 − p ≤ EC, so that H(p) = H(1 − p) ≤ H(EC)."""
+        return zeros / total <= self.limit
 
     def _factor(self, density: float) -> float:
         """Return the slope of the entropy over its mean slope from the limit on."""

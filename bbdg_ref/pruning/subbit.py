@@ -32,10 +32,12 @@ class SubBit(NoPenalty):
     codebook is thus learned, and yet a function of the latent weights: a checkpoint holds it without knowing of it, and
     it can be made of any weights.
 
-    With a density, the layer gets k = round(density·n) ones, or up to eight fewer: step 1 takes the patterns of the
-    k largest latent weights, the zero pattern is always one of them, and step 3 is `patterns_of_k_ones`. Where no
-    pattern is large enough for k ones, the last one gives way to nine ones. Layers of other kernels than 3x3 get their
-    bits by sign, or the k largest.
+    With a density, the layer gets k = round(density·n) ones, but one at least, or up to eight fewer, and never none:
+    step 1 takes the patterns of the k largest latent weights, the zero pattern is always one of them, and step 3 is
+    `patterns_of_k_ones`. Where no pattern is large enough for k ones, the last one gives way to nine ones. Where step 3
+    finds no ones, as it may for k < 9, it is done again with the patterns of at most k ones alone; if the zero pattern
+    is the only one, a second joins it: of the k largest latent weights those in the kernel of the largest. Layers of
+    other kernels than 3x3 get their bits by sign, or the k largest.
 
     Parameters
     ----------
@@ -87,6 +89,14 @@ class SubBit(NoPenalty):
             patterns[-1] = 0
         if int(np.bitwise_count(patterns).max()) * (latent.size // 9) < k:  # all kernels together cannot hold so many
             patterns[np.flatnonzero(patterns)[-1:]] = 511
+        found = patterns_of_k_ones(latent, patterns, k)
+        if found.bits.any():
+            return found
+        # The first pattern that pays has more than k ones. Of those with at most k, the first that pays fits.
+        patterns = patterns[np.bitwise_count(patterns) <= k]
+        if not patterns.any():
+            best = chosen.bits.reshape(-1, 9)[latent.argmax() // 9]
+            patterns = np.array([0, best @ (1 << np.arange(9))])
         return patterns_of_k_ones(latent, patterns, k)
 
 

@@ -25,6 +25,21 @@ def test_all_are_timed_for_every_batch(run, model, contenders):
         assert told in result.out
 
 
+@pytest.mark.parametrize(
+    ("words", "shape"),
+    [
+        ("reactnet-a-packed.h5", "3 x 224 x 224"),
+        ("reactnet-a.h5 --image-size 64 32", "3 x 64 x 32"),
+        ("model.h5 --image-size 16", "3 x 16 x 16"),
+        ("bound.h5", "3 x 16 x 24"),
+    ],
+)
+def test_images_are_of_the_network_s_own_size_or_another(run, words, shape):
+    result = run("bench", *words.split(), "--batch", 1, "--repeats", 1)
+    assert result.status == 0 and f"images: random, {shape}\n" in result.out
+    assert "equal to the definition in every bit" in result.out
+
+
 def test_a_network_that_differs_from_its_definition_is_called_so(run, monkeypatch):
     evaluate = bench.evaluate
 

@@ -2,6 +2,8 @@ import csv
 import io
 import json
 
+import pytest
+
 import bbdg_ref
 from bbdg_ref import nn
 from bbdg_ref.inference import coded_sizes, load_packed
@@ -40,3 +42,31 @@ def test_csv_has_a_line_for_each_layer_and_the_total(run, tmp_path):
     assert run("summary", "model.h5", "--csv", target).status == 2
     assert run("summary", "model.h5", "--csv", target, "--force").status == 0
     assert next(csv.DictReader(io.StringIO(target.read_text())))["layer"] == "stage1.0.main.0"
+
+
+@pytest.mark.parametrize(
+    ("words", "shape"),
+    [
+        ("model.h5", [3, 32, 32]),
+        ("model.h5 --image-size 64", [3, 64, 64]),
+        ("packed.h5 --image-size 48 64", [3, 48, 64]),
+        ("reactnet-a.h5", [3, 224, 224]),
+        ("reactnet-a-packed.h5", [3, 224, 224]),
+        ("reactnet-a.h5 --image-size 64 96", [3, 64, 96]),
+        ("bound.h5", [3, 16, 24]),
+        ("bound.h5 --image-size 16 24", [3, 16, 24]),
+    ],
+)
+def test_operations_are_counted_for_images_of_the_network_s_own_size_or_another(run, words, shape):
+    found = json.loads(run("summary", *words.split(), "--json").out)
+    assert found["image_shape"] == shape
+    halved = 2 if "reactnet" in words else 1
+    size = [found["layers"][0][f"output_{side}"] for side in ("height", "width")]
+    assert size == [side // halved for side in shape[1:]]
+
+
+def test_a_size_that_does_not_fit_is_refused_by_its_flag(run):
+    error = run("summary", "reactnet-a.h5", "--image-size", 50).err.splitlines()[-1]
+    assert "error: --image-size must be a size that reactnet-a takes; got 50 50: the shortcut of block" in error
+    error = run("summary", "bound.h5", "--image-size", 32).err.splitlines()[-1]
+    assert "error: --image-size must be 16 24, to which bound.h5 is bound; got 32 32" in error

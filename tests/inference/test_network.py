@@ -22,6 +22,7 @@ from bbdg_ref.inference import PackedNetwork, compile_network, fold, save_packed
 from bbdg_ref.inference.network import _runs as packed_runs
 from bbdg_ref.nn import BatchNorm, BinaryConv2d, Network
 from bbdg_ref.ops import packed_layout
+from bbdg_ref.ops.folded_layers import LayerByLayer
 from bbdg_ref.pruning import TopK
 from bbdg_ref.spec.evaluation import evaluate
 from bbdg_ref.training.augmentation import normalise
@@ -92,8 +93,8 @@ def test_layered_networks_of_any_width_and_density(arch, domain, width, density,
 
 def test_large_images_are_run_a_few_at_a_time(monkeypatch):
     packed, images = compile_network(network("reactnet-a", width=1)), normal(5, 3, 128, 128)
-    asked, by_layers = [], packed._by_layers
-    monkeypatch.setattr(packed, "_by_layers", lambda part: asked.append(len(part)) or by_layers(part))
+    asked, call = [], LayerByLayer.__call__
+    monkeypatch.setattr(LayerByLayer, "__call__", lambda self, part: asked.append(len(part)) or call(self, part))
     assert np.array_equal(packed(images), evaluate(packed.folded, images).logits)
     assert asked == [2, 2, 1]
 
@@ -108,8 +109,11 @@ def test_large_images_are_run_a_few_at_a_time(monkeypatch):
 )
 def test_images_of_a_size_that_a_network_does_not_take_are_refused(arch, side, text):
     packed = compile_network(network(arch))
-    with pytest.raises(ValueError, match=rf"^PackedNetwork: images must be images of a size .*: {text}"):
-        packed(normal(2, 3, side, side))
+    for batch in (2, 100):  # of which a part is run at a time
+        wrong = rf"^PackedNetwork: images must be images of a size .*; got shape \({batch}, 3, {side}, {side}\): {text}"
+        for answer in (packed, packed.trace):
+            with pytest.raises(ValueError, match=wrong):
+                answer(normal(batch, 3, side, side))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 31, 32, 33, 65])

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from coding_cases import folded, shifted
 
 from bbdg_ref.inference.wholeness import check_whole
-from bbdg_ref.spec.evaluation import Pooled
+from bbdg_ref.spec.evaluation import Pooled, RealLayer, StridePad
 
 FIRST, SECOND = folded(), shifted()
 
@@ -46,10 +47,46 @@ WRONG = [
     (replace(SECOND, opening=(replace(POOL, padding=3),)), "opening of size 3, stride 2, padding 3"),
     (replace(SECOND, opening=(replace(POOL, stride=0),)), "opening of size 3, stride 0"),
     (block(SECOND, 0, activation=replace(RELU, slope=np.ones(4))), r"blocks\[0\].activation.slope of float64"),
-    (block(SECOND, 1, shortcut=Pooled(2, 1)), r"blocks\[1\].shortcut that leads to 4 channels .*, not to 8"),
-    (block(SECOND, 2, shortcut=Pooled(0, 1)), r"blocks\[2\].shortcut that leads"),
-    (block(SECOND, 3, shortcut=Pooled(1, -1)), r"blocks\[3\].shortcut that leads"),
+    (block(SECOND, 1, shortcut=Pooled(2, 1)), r"blocks\[1\].shortcut that leads to 4 channels, not to 8"),
+    (block(SECOND, 2, shortcut=Pooled(0, 1)), r"blocks\[2\].shortcut of windows of 0 and 1 copies"),
+    (block(SECOND, 2, shortcut=Pooled(1.0, 1)), r"blocks\[2\].shortcut of windows of 1.0 and 1 copies"),
+    (block(SECOND, 3, shortcut=Pooled(1, -1)), r"blocks\[3\].shortcut of windows of 1 and -1 copies"),
     (block(SECOND, 1, shortcut=Pooled(2, 1, FIRST.stem)), r"blocks\[1\].shortcut.layer.weight of shape"),
+    (replace(SECOND, opening=(replace(POOL, size=0, padding=0),)), "opening of size 0, stride 2, padding 0"),
+    (replace(SECOND, opening=(replace(POOL, padding=-1),)), "opening of size 3, stride 2, padding -1"),
+    (replace(SECOND, opening=(replace(POOL, size=3.0),)), "opening of size 3.0, stride 2"),
+    (block(FIRST, 1, shortcut=None), r"blocks\[1\].shortcut that leads to 4 channels, not to 8"),
+    (block(FIRST, 1, shortcut=StridePad(4, 7, 2)), r"blocks\[1\].shortcut that leads to 7 channels, not to 8"),
+    (
+        block(FIRST, 1, shortcut=StridePad(3, 8, 2)),
+        r"blocks\[1\].shortcut of StridePad\(in_channels=3, .* not Str.*\(4",
+    ),
+    (
+        block(FIRST, 1, shortcut=StridePad(4, 8, 0)),
+        r"blocks\[1\].shortcut of StridePad\(.*stride=0\), not .* from 1 on",
+    ),
+    (block(FIRST, 1, shortcut=FIRST.blocks[2].shortcut), r"blocks\[1\].shortcut.weight of shape"),
+    (
+        block(FIRST, 2, shortcut=RealLayer(np.ones((5, 8, 1, 1), F), np.ones(5, F), (2, 1), (0, 0))),
+        r"to 5 .*, not to 4",
+    ),
+    *(
+        (change(made), rf"{name}.{which} of {re.escape(repr(value))}, not two integers from {least} on")
+        for which, least, values in (
+            ("stride", 1, [0, 2, (0, 1), (1, -1), (1, 1, 1), (1.0, 1), (True, 1), [1, 1], None]),
+            ("padding", 0, [1, (-1, 0), (0, -1), (1,), (0.0, 0), [0, 0]]),
+        )
+        for value in values
+        for made in [{which: value}]
+        for name, change in (
+            ("stem", lambda made: replace(FIRST, stem=replace(FIRST.stem, **made))),
+            (r"blocks\[0\].layers\[0\]", lambda made: layer(FIRST, 0, **made)),
+            (
+                r"blocks\[2\].shortcut",
+                lambda made: block(FIRST, 2, shortcut=replace(FIRST.blocks[2].shortcut, **made)),
+            ),
+        )
+    ),
 ]
 
 

@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import event, given
@@ -18,6 +20,8 @@ from bbdg_ref.pruning import (
     Within,
     WithPenalty,
 )
+from bbdg_ref.pruning.protocol import NoPenalty
+from bbdg_ref.spec.pruning import Selection
 
 MASKS = [Filters(0.5), Kernels(0.3), NofM(2, 4), RandomBits(0.4, 0)]
 CHOICES = [SignOfLatent(), TopK(0.05), TopK(0.9), GlobalTopK(0.1), NofM(1, 4), Kernels(0.2), SubBit(4), SubBit(4, 0.05)]
@@ -56,6 +60,44 @@ def test_what_the_mask_cannot_hold_is_left_out():
     latent = np.arange(16.0).reshape(4, 4, 1, 1)
     (found,) = Within(Filters(0.25), TopK(0.75)).choose([latent], step=0)
     assert found.bits.sum() == 4 and found.bits[3].all()
+
+
+@pytest.mark.parametrize("mask", [Filters(0.5), Kernels(0.5), RandomBits(0.5, 0), TopK(0.5)])
+def test_what_ranks_single_weights_has_its_density_within_any_mask(mask):
+    layers = latents(1)
+    whole, n = Within(mask, GlobalTopK(0.1)).choose(layers, 0), sum(layer.size for layer in layers)
+    assert sum(int(found.bits.sum()) for found in whole) == round(0.1 * n)
+    for layer, found in zip(layers, Within(mask, TopK(0.1)).choose(layers, 0), strict=True):
+        assert found.bits.sum() == round(0.1 * layer.size)
+
+
+@pytest.mark.parametrize("choice", [SignOfLatent(), DensityPenalty(0.1, 0.1)])
+@pytest.mark.parametrize("shift", [-5, 0, 5])
+def test_positive_weights_within_a_mask_are_all_of_them(choice, shift):
+    layers = [layer + np.float32(shift) for layer in latents(1)]
+    for layer, found in zip(layers, Within(Filters(0.5), choice).choose(layers, 0), strict=True):
+        (mask,) = Filters(0.5).choose([layer], 0)
+        assert np.array_equal(found.bits, (layer > 0) & mask.bits)
+
+
+def test_what_chooses_at_random_or_by_groups_loses_what_falls_outside_the_mask():
+    layer = np.random.default_rng(0).standard_normal((64, 32, 3, 3))
+    n = layer.size
+
+    def density(mask, choice) -> float:
+        return Within(mask, choice).choose([layer], 0)[0].bits.sum() / n
+
+    alone = RandomBits(0.1, 0).choose([layer], 0)[0].bits
+    (mask,) = Filters(0.5).choose([layer], 0)
+    assert density(Filters(0.5), RandomBits(0.1, 0)) == (alone & mask.bits).sum() / n == pytest.approx(0.05, abs=0.005)
+    assert density(Filters(0.5), NofM(1, 4)) == 0.125
+    for groups in (Filters(0.2), Kernels(0.2)):
+        (within,) = Within(TopK(0.1), groups).choose([layer], 0)
+        (ones,) = TopK(0.1).choose([layer], 0)
+        filled = np.where(ones.bits, layer, np.nextafter(layer.min(), -np.inf))
+        assert np.array_equal(within.bits, groups.choose([filled], 0)[0].bits & ones.bits)
+        assert 0.02 < within.bits.mean() < 0.06
+    assert 0 < density(TopK(0.1), SubBit(2, 0.05)) < 0.04
 
 
 def test_the_sign_within_a_mask():
@@ -115,6 +157,30 @@ def test_the_threshold_is_not_made_of_the_filler(mask, density, shift):
             assert chosen.threshold == ops.select_top_k(layer, room).threshold
         else:  # between two weights within the mask
             assert chosen.threshold == ops.select_top_k(layer[inside.bits], k).threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Fixed(NoPenalty):
+    """A mask that is given."""
+
+    bits: np.ndarray
+
+    def choose(self, latents, step):
+        return [Selection(self.bits, 0.0)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=9),
+    st.integers(1, 9), st.sampled_from([0.5, 1, 1e-30]), st.sampled_from([np.float32, np.float64]),
+)  # fmt: skip
+def test_the_least_weight_of_the_layer_within_the_mask_is_a_weight_as_others(pairs, k, scale, dtype):
+    latent, mask = (np.array(part) for part in zip(*pairs, strict=True))
+    latent, k = (latent * scale).astype(dtype), min(k, len(latent))
+    (got,) = Within(Fixed(mask.reshape(1, -1)), TopK(k / len(latent))).choose([latent.reshape(1, -1)], step=0)
+    event(f"ones within the mask {'<=>'[1 + int(np.sign(mask.sum() - k))]} k")
+    meant = ops.select_top_k(latent[mask], k) if k < mask.sum() else ops.select_top_k(latent, int(mask.sum()))
+    assert got.threshold == meant.threshold and got.bits.sum() == min(k, mask.sum())
+    assert np.array_equal(got.bits[0, mask], meant.bits if k < mask.sum() else mask[mask])
 
 
 def test_a_full_mask_has_the_threshold_of_the_mask():

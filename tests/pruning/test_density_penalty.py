@@ -50,9 +50,19 @@ def test_the_entropy_has_the_value_of_the_density_and_its_push_times_the_factor(
     selections = [Selection(np.arange(n) < ones, 0.0) for ones, n in sizes]
     plain, other = (kind(limit, gamma).penalty(selections, 2.0) for kind in (DensityPenalty, EntropyPenalty))
     density = sum(a for a, _ in sizes) / sum(n for _, n in sizes)
-    event("acts" if plain.push > 0 else "does not")
-    assert other.value == plain.value
+    zeros = sum(n - a for a, n in sizes) / sum(n for _, n in sizes)
+    event("met by ones" if zeros <= limit else "acts" if plain.push > 0 else "does not")
+    assert other.value == (0 if zeros <= limit else plain.value)
     assert other.push == (plain.push * ops.entropy_factor(density, limit) if plain.push > 0 else 0)
+
+
+@pytest.mark.parametrize(("ones", "value"), [(500, 2.0), (899, 2.0), (900, 0.0), (901, 0.0), (1000, 0.0)])
+def test_bits_that_are_nearly_all_ones_meet_the_bound_of_the_entropy(ones, value):
+    """H(p) = H(1 - p): the bound holds from p = 1 - EC on, and that of the density does not."""
+    selections = [Selection(np.arange(1000) < ones, 0.0)]
+    penalty = EntropyPenalty(0.1, 0.5).penalty(selections, 2.0)
+    assert (penalty.value, penalty.push) == (pytest.approx(value, rel=1e-12), 0)
+    assert DensityPenalty(0.1, 0.5).penalty(selections, 2.0).value == pytest.approx(2.0, rel=1e-12)
 
 
 def test_a_limit_one_rounding_below_the_density_has_the_push_of_the_density():

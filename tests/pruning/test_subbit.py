@@ -44,6 +44,36 @@ def test_with_a_density_the_patterns_have_it_or_up_to_eight_ones_fewer(seed, bit
     assert len(codes) <= 2**bits and k - 9 < ones <= k
 
 
+def small_layers(shape, count):
+    """Layers as training leaves them and as it may not: clamped, few values, equal, all below zero."""
+    for seed in range(count):
+        latent = drawn(seed, shape)
+        yield np.clip(2 * latent, -1.5, 1.5)
+        yield np.round(latent)
+        yield np.full(shape, latent[0, 0, 0, 0])
+        yield -np.abs(latent) - 3
+        yield np.where(np.arange(latent.size).reshape(shape) % 9 == seed % 9, latent, -1e30).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3, 3), (1, 2, 3, 3), (4, 4, 3, 3)])
+@pytest.mark.parametrize("k", range(1, 10))
+def test_no_layer_is_left_without_ones(shape, k):
+    size = 9 * shape[0] * shape[1]
+    for latent in small_layers(shape, 4):
+        for bits in (1, 4, 6):
+            for rounds in (0, 1):
+                (got,) = SubBit(bits, k / size, rounds).choose([latent], step=0)
+                assert max(1, k - 8) <= got.bits.sum() <= k and np.isfinite(got.threshold)
+                assert len(codes_of(got.bits)) <= 2**bits
+
+
+def test_where_no_pattern_is_small_enough_one_is_made_of_the_largest_weights():
+    """Nine ones join zero, as neither fills k = 3; then, as they do not fit, the three largest weights' pattern."""
+    latent = np.array([[2, -2, -1, -1, -1, 2, 3, 1, -2], [-2, -1, 0, 1, 0, -1, -2, 2, 2]], float).reshape(1, 2, 3, 3)
+    (got,) = SubBit(1, 3 / 18).choose([latent], step=0)
+    assert np.flatnonzero(got.bits).tolist() == [0, 5, 6]
+
+
 @pytest.mark.parametrize("value", [0.1, 0.3, 0.7, 1 / 3, 0.5, -0.3, 0.0])
 @pytest.mark.parametrize("density", [0.01, 0.05, 0.25, 1.0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
