@@ -21,6 +21,7 @@ __all__ = [
     "binary_counts",
     "binary_logits",
     "bipolar_case",
+    "normed",
     "plain_logits",
     "settle",
     "signs",
@@ -127,7 +128,7 @@ class NetworkCase:
     images: Floats
 
 
-def _normed(norm: nn.BatchNorm) -> tuple[Floats, Floats]:
+def normed(norm: nn.BatchNorm) -> tuple[Floats, Floats]:
     """Return the scale and the shift that batch norm comes to."""
     scale = norm.weight.value / np.sqrt(norm.running_var + np.float32(1e-5))
     return scale, norm.bias.value - scale * norm.running_mean
@@ -135,7 +136,7 @@ def _normed(norm: nn.BatchNorm) -> tuple[Floats, Floats]:
 
 def _affine(conv: nn.Conv2d | nn.BinaryConv2d, norm: nn.BatchNorm) -> AffineConv:
     weight = conv.signs() if isinstance(conv, nn.BinaryConv2d) else conv.weight.value
-    return AffineConv(weight, *_normed(norm), conv.stride, conv.padding)
+    return AffineConv(weight, *normed(norm), conv.stride, conv.padding)
 
 
 def _blocks(network: nn.Network) -> Iterator[PeerBlock]:
@@ -150,7 +151,7 @@ def bipolar_case(network: nn.Network, images: Floats) -> NetworkCase:
     """Return the arrays of a bipolar ResNet-18 (weights ±1)."""
     conv, norm = network.layers[0].layers
     _, head, linear = network.layers[-1].layers
-    scale, shift = _normed(head)
+    scale, shift = normed(head)
     weight = linear.weight.value
     classifier = weight * scale, linear.bias.value + weight @ shift
     return NetworkCase(_affine(conv, norm), tuple(_blocks(network)), classifier, images)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from peers_cases import AffineConv, Floats, Layer, NetworkCase, Peer, signs
 
-__all__ = ["eager_network", "packed_network", "prepacked_layer"]
+__all__ = ["Eager", "Prepacked", "eager_network", "packed_network", "prepacked_layer"]
 
 _LAST = torch.channels_last
 
@@ -20,7 +20,7 @@ def _tensor(array: Floats) -> torch.Tensor:
     return tensor.contiguous(memory_format=_LAST) if tensor.ndim == 4 else tensor
 
 
-class _Eager:
+class Eager:
     """A convolution with bias as `F.conv2d` computes it; the weights are channels-last."""
 
     def __init__(self, conv: AffineConv):
@@ -31,7 +31,7 @@ class _Eager:
         return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
 
-class _Prepacked(_Eager):
+class Prepacked(Eager):
     """The same on weights that oneDNN has reordered for the shape of the input, which the first call shows."""
 
     packed: torch.Tensor | None = None
@@ -51,7 +51,7 @@ def prepacked_layer(layer: Layer, threads: int) -> Peer:
     torch.set_num_threads(threads)
     out = len(layer.bits)
     ones, zeros = np.ones(out, np.float32), np.zeros(out, np.float32)
-    conv = _Prepacked(AffineConv(signs(layer.bits), ones, zeros, stride=1, padding=1))
+    conv = Prepacked(AffineConv(signs(layer.bits), ones, zeros, stride=1, padding=1))
     x = _tensor(signs(layer.x > 0))
     run = torch.inference_mode()(lambda: conv(x))
     return Peer(run, lambda: run().numpy())
@@ -60,7 +60,7 @@ def prepacked_layer(layer: Layer, threads: int) -> Peer:
 class _PlainNetwork:
     """The float network of the same shape: hardtanh where the binary one takes signs, batch norm folded."""
 
-    def __init__(self, case: NetworkCase, kind: type[_Eager]):
+    def __init__(self, case: NetworkCase, kind: type[Eager]):
         self.stem = kind(case.stem)
         self.blocks = [
             (kind(block.first), kind(block.second), kind(block.shortcut) if block.shortcut else torch.nn.Identity())
@@ -76,7 +76,7 @@ class _PlainNetwork:
         return F.linear(h.mean((2, 3)), self.weight, self.bias)
 
 
-def _network_peer(case: NetworkCase, threads: int, kind: type[_Eager]) -> Peer:
+def _network_peer(case: NetworkCase, threads: int, kind: type[Eager]) -> Peer:
     torch.set_num_threads(threads)
     network, images = _PlainNetwork(case, kind), _tensor(case.images)
     run = torch.inference_mode()(lambda: network(images))
@@ -85,9 +85,9 @@ def _network_peer(case: NetworkCase, threads: int, kind: type[_Eager]) -> Peer:
 
 def eager_network(case: NetworkCase, threads: int) -> Peer:
     """Return the plain float network in eager mode, channels-last."""
-    return _network_peer(case, threads, _Eager)
+    return _network_peer(case, threads, Eager)
 
 
 def packed_network(case: NetworkCase, threads: int) -> Peer:
     """Return the plain float network with prepacked weights."""
-    return _network_peer(case, threads, _Prepacked)
+    return _network_peer(case, threads, Prepacked)

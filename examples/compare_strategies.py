@@ -6,19 +6,22 @@ python examples/compare_strategies.py --measure
 python examples/compare_strategies.py --report
 
 Each run is one of examples/train_cifar10.py, in a process with one thread. What has a result file is not run again, and
-a run that was stopped goes on from its checkpoint. `--measure` times the packed networks, one thread, in turns: on an
-idle machine, after the training. `--report` makes page and picture from the result files alone.
+a run that was stopped goes on from its checkpoint; a result of other settings is refused. `--measure` times the packed
+networks, one thread, in turns: on an idle machine, after the training. `--report` makes page and picture from the
+result files alone.
 """
 
 import argparse
 import json
 import os
+import runpy
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,9 @@ import numpy as np
 import bbdg_ref
 from bbdg_ref import nn
 from bbdg_ref._terminal import end_well
-from bbdg_ref.training import training_seconds
+from bbdg_ref.training import Experiment, training_seconds
+from bbdg_ref.training.arguments import make_experiment
+from bbdg_ref.training.arguments import make_parser as make_training_parser
 from bbdg_ref.training.sweep.report import put_generated
 from bbdg_ref.training.sweep.results import replace_text
 from bbdg_ref.training.sweep.tables import markdown
@@ -38,15 +43,15 @@ RUNS = {
     "general-topk": "--prune topk --density 0.05",
     "general-topk-cubic": "--prune topk --density 0.05 --density-schedule cubic",
     "general-topk-global": "--prune topk-global --density 0.05",
-    "general-penalty": "--prune penalty --density 0.05 --gamma 0.2",
-    "general-penalty-entropy": "--prune penalty-entropy --density 0.05 --gamma 0.2 --init-density 0.25",
+    "general-penalty": "--prune penalty --density 0.05 --gamma 0.15",
+    "general-penalty-entropy": "--prune penalty-entropy --density 0.05 --gamma 0.15 --init-density 0.25",
     "general-random": "--prune random --density 0.05",
     "general-filters": "--prune filters --density 0.05",
     "general-kernels": "--prune kernels --density 0.05",
     "general-n-m": "--prune n-m --n-m 1:16",
     "general-subbit": "--prune subbit --subbit 5",
     "general-subbit-topk": "--prune subbit-topk --subbit 5 --density 0.05",
-    "general-subbit-penalty": "--prune subbit-penalty --subbit 5 --density 0.05 --gamma 0.2",
+    "general-subbit-penalty": "--prune subbit-penalty --subbit 5 --density 0.05 --gamma 0.15",
     "bipolar-topk": "--domain bipolar --prune topk --density 0.05",
     "bipolar-kernels": "--domain bipolar --prune kernels --density 0.05",
     "bipolar-subbit-topk": "--domain bipolar --prune subbit-topk --subbit 5 --density 0.05",
@@ -54,6 +59,7 @@ RUNS = {
 COMMON = "--arch resnet20 --width 16 --batch-size 64 --lr 0.003 --no-crop --flip --no-mixup --seed 0"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 BATCH, TURNS = 32, 41
+SIZES = ("epochs", "limit_train", "validation")
 HEAD = (
     "strategy", "domain", "test accuracy, %", "density", "zero kernels, %", "zero filters, %", "Huffman, bits a weight",
     "sparse BOPs, million", "packed, µs an image", "training, s",
@@ -64,7 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=list(RUNS), default=list(RUNS), metavar="RUN", help="these runs")
-    parser.add_argument("--epochs", type=int, default=3, help="passes over the training images (default: 3)")
+    parser.add_argument("--epochs", type=int, default=5, help="passes over the training images (default: 5)")
     parser.add_argument("--limit-train", type=int, default=45000, help="training images (default: 45000, all)")
     parser.add_argument("--validation", type=int, default=5000, help="images held out (default: 5000)")
     parser.add_argument("--data", default="auto", help="as of train_cifar10.py")
@@ -90,8 +96,7 @@ def train(name: str, args: argparse.Namespace) -> None:
         if (folder / "checkpoint.h5").exists():
             command += ["--resume", *data]
         else:
-            sizes = ["--epochs", args.epochs, "--limit-train", args.limit_train, "--validation", args.validation]
-            command += [*COMMON.split(), *map(str, sizes), *RUNS[name].split(), *data]
+            command += [*words_of(name, vars(args)), *data]
         folder.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as text:
             status = subprocess.run(command, env=os.environ | ONE_THREAD, stdout=text, stderr=text).returncode
@@ -100,15 +105,33 @@ def train(name: str, args: argparse.Namespace) -> None:
     keep(name, args)
 
 
+def words_of(name: str, sizes: Mapping[str, int]) -> list[str]:
+    """Return the flags of a run, without those of its data."""
+    words = [word for size in SIZES for word in (f"--{size.replace('_', '-')}", str(sizes[size]))]
+    return [*COMMON.split(), *words, *RUNS[name].split()]
+
+
+def check_settings(name: str, found: Mapping[str, Any], sizes: Mapping[str, int], place: Path) -> None:
+    """Refuse the results of a run that had other settings than its flags say."""
+    task = runpy.run_path(str(Path(__file__).with_name("train_cifar10.py")))["TASK"]
+    meant = asdict(make_experiment(task, make_training_parser(task).parse_args(words_of(name, sizes))))
+    had = asdict(Experiment(**found["experiment"]))
+    other = ", ".join(f"{key} {had[key]} where it is now {value}" for key, value in meant.items() if had[key] != value)
+    if other:
+        raise SystemExit(f"{place} is of a run with other settings: {other}; delete it, or give other folders")
+
+
 def keep(name: str, args: argparse.Namespace) -> None:
     """Write the result file of a finished run: its results, its log, and the cost of its network."""
     folder = args.runs / name
+    results = json.loads((folder / "results.json").read_text())
+    check_settings(name, results, vars(args), folder)
     network = nn.load_network(folder / "model.h5")
     cost = bbdg_ref.summary(network).total.cost
     result = {
         "name": name,
         "flags": RUNS[name],
-        "results": json.loads((folder / "results.json").read_text()),
+        "results": results,
         "cost": {
             "weights": cost.weights, "ones": cost.ones, "kernels": cost.kernels, "zero_kernels": cost.zero_kernels,
             "filters": cost.filters, "zero_filters": cost.zero_filters, "huffman_bits": cost.bits.huffman,
@@ -170,6 +193,9 @@ def report(args: argparse.Namespace) -> None:
     results = found_in(args.out)
     if not results:
         raise SystemExit(f"no result in {args.out}: train first")
+    sizes = {size: results[0]["results"]["experiment"][size] for size in SIZES}
+    for result in results:
+        check_settings(result["name"], result["results"], sizes, args.out / f"{result['name']}.json")
     page = args.out.parent / f"{args.out.name}.md"
     put_generated(page, "Pruning strategies compared", generated(args.out.name, results))
     draw(results, page.with_suffix(".svg"))
@@ -191,7 +217,8 @@ def generated(name: str, results: Sequence[dict[str, Any]]) -> str:
         f"Data: {first['dataset']}, {first['train_images']} training, {first['validation_images']} validation and "
         f"{first['test_images']} test images. {e['arch']}, width {e['width']}, {e['epochs']} epochs, batch "
         f"{e['batch_size']}, Adam at {e['learning_rate']} with a cosine to 0, seed {e['seed']}. Test accuracy is that "
-        f"of the epoch with the best validation accuracy. Huffman bits are those of the 3x3 patterns with their table. "
+        f"of the epoch with the best validation accuracy, of those that meet the density. Huffman bits are those of "
+        "the 3x3 patterns with their table. "
         f"Packed: median of {TURNS} turns, batch {BATCH}, one thread. In all "
         f"{sum(result['seconds'] for result in results) / 3600:.1f} hours of one core; the seconds of a run are wall "
         f"clock, beside whatever else ran.\n\n```text\n{flags}\n```\n"
@@ -222,7 +249,11 @@ def draw(results: Sequence[dict[str, Any]], path: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the flags say; return the exit status."""
     args = make_parser().parse_args(argv)
-    missing = [name for name in args.only if not (args.out / f"{name}.json").exists()]
+    found = {result["name"]: result["results"] for result in found_in(args.out)}
+    missing = [name for name in args.only if name not in found]
+    for name in args.only:
+        if name in found and not args.report and not args.measure:
+            check_settings(name, found[name], vars(args), args.out / f"{name}.json")
     if args.list:
         for name in args.only:
             print(f"{'missing' if name in missing else 'done':<8} {name:<24} {RUNS[name]}")
@@ -240,4 +271,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(end_well(main, failures=(ValueError,), status=1))
+    sys.exit(end_well(main, failures=(ValueError, MemoryError), status=1))

@@ -32,6 +32,23 @@ def test_without_results_there_is_nothing_to_report(tmp_path):
     assert "train first" in result.stderr
 
 
+RESULTS = Path(__file__).parents[2] / "docs" / "results" / "strategies"
+
+
+@pytest.mark.parametrize("flags", [["--list"], ["--jobs", "1"], ["--report"]])
+def test_a_result_of_other_settings_is_refused(tmp_path, flags):
+    (tmp_path / "strategies").mkdir()
+    for name in ("general-kernels", "bipolar-topk"):
+        result = json.loads((RESULTS / f"{name}.json").read_text())
+        if name == "bipolar-topk":
+            result["results"]["experiment"]["learning_rate"] = 0.25
+        (tmp_path / "strategies" / f"{name}.json").write_text(json.dumps(result))
+    done = call(tmp_path, *flags, "--epochs", "5", "--limit-train", "45000", "--validation", "5000")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "bipolar-topk.json is of a run with other settings: learning_rate 0.25 where it is now 0.003;" in done.stderr
+    assert not (tmp_path / "strategies.md").exists()
+
+
 @pytest.mark.slow
 def test_runs_are_made_once_measured_and_reported(tmp_path):
     made = call(tmp_path, "--jobs", "2")
