@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 # Numba compiles inside a test's first call, which is neither slow data generation nor a slow test.
 _SLOW_FIRST_CALL = [HealthCheck.too_slow]
 
-settings.register_profile("dev", deadline=None, max_examples=50, suppress_health_check=_SLOW_FIRST_CALL)
+settings.register_profile("dev", deadline=None, max_examples=30, suppress_health_check=_SLOW_FIRST_CALL)
 settings.register_profile(
     "ci",
     deadline=None,

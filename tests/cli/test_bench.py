@@ -28,7 +28,7 @@ def test_all_are_timed_for_every_batch(run, model, contenders):
 @pytest.mark.parametrize(
     ("words", "shape"),
     [
-        ("reactnet-a-packed.h5", "3 x 224 x 224"),
+        pytest.param("reactnet-a-packed.h5", "3 x 224 x 224", marks=pytest.mark.slow),
         ("reactnet-a.h5 --image-size 64 32", "3 x 64 x 32"),
         ("model.h5 --image-size 16", "3 x 16 x 16"),
         ("bound.h5", "3 x 16 x 24"),

@@ -128,6 +128,7 @@ def flags_of(prune: str) -> list[str]:
     return ["--prune", prune, *start, *(word for name in STRATEGIES[prune].takes for word in given.get(name, []))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prune", STRATEGIES)
 def test_every_strategy_trains(call, tmp_path, prune):
     assert call(*FLAGS, "--epochs", 1, *flags_of(prune), "--out", tmp_path) == 0

@@ -36,7 +36,7 @@ def test_a_checkpoint_before_the_first_step(tmp_path):
     "variant",
     [{"schedule": "linear"}, {"schedule": "step", "smoothing": 0.1}, {"schedule": "constant", "rotate": True}],
 )
-@pytest.mark.parametrize("steps", [2, 4])
+@pytest.mark.parametrize("steps", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_training_with_another_recipe_resumes_to_the_same_bytes(tmp_path, variant, steps):
     check_resume(Trainer, save, restore, tmp_path, steps, **variant)
 

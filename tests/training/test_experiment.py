@@ -366,7 +366,7 @@ def test_where_no_epoch_meets_the_density_the_least_dense_is_kept(tmp_path, monk
     assert "no epoch met density 0.05 (within 0.001)" in density_warning(results, log(tmp_path))
 
 
-@pytest.mark.parametrize("step", [2, 5, 8])
+@pytest.mark.parametrize("step", [5, *(pytest.param(step, marks=pytest.mark.slow) for step in (2, 8))])
 def test_the_choice_of_the_best_epoch_goes_on_to_the_same_bytes(tmp_path, monkeypatch, step):
     accuracies = (1.0, 0.75, 0.25, 0.75)
     scripted(monkeypatch, *accuracies)

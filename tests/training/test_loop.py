@@ -172,8 +172,8 @@ def test_the_counters_are_sums_over_the_epochs_batches():
     ("domain", "prune", "accuracy"),
     [
         ("general", "topk", 0.5),
-        ("general", "none", 0.5),
-        ("general-closed", "topk", 0.4),
+        pytest.param("general", "none", 0.5, marks=pytest.mark.slow),
+        pytest.param("general-closed", "topk", 0.4, marks=pytest.mark.slow),
         pytest.param("bipolar", "topk", 0.6, marks=pytest.mark.slow),
         pytest.param("symmetric", "topk", 0.6, marks=pytest.mark.slow),
     ],

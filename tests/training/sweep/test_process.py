@@ -56,6 +56,7 @@ def test_cifar_is_read_from_the_folder_under_its_label(monkeypatch):
     assert asked == [(CIFAR10, "there", "CIFAR-10 (mine)")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", DOMAIN_ORDER)
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_route_works_in_every_domain(tmp_path, route, domain):
