@@ -28,6 +28,9 @@ PAPER_GAMMA_CIFAR10 = {
 #: γ by expected connections (EC), as the official CIFAR-100 code pairs them.
 PAPER_GAMMA_CIFAR100 = {0.5: 0.0, 0.05: 0.05, 0.04: 0.05, 0.03: 0.05, 0.02: 0.06, 0.01: 0.07}
 
+#: EC at which the penalty is off, as in the official code: the density of bits by sign.
+OFF = 0.5
+
 
 @dataclass(frozen=True)
 class DensityPenalty:
@@ -84,7 +87,7 @@ class DensityPenalty:
         """Return λ·h and its push on every latent weight; nothing where there are no layers."""
         ones = sum(int(np.count_nonzero(selection.bits)) for selection in selections)
         total = sum(selection.bits.size for selection in selections)
-        if self.limit == 0.5 or total == 0 or self._met_by_ones(total - ones, total):
+        if self.limit == OFF or total == 0 or self._met_by_ones(total - ones, total):
             return NO_PENALTY
         result = ops.density_penalty(
             ones, total, limit=self.limit, gamma=self.gamma, loss=loss, dead_zone=self.dead_zone

@@ -12,6 +12,7 @@ from ..datasets import SYNTHETIC_TRAIN, CifarLayout
 from ..nn import DOMAINS, NETWORKS, Network
 from ..ops import entropy_factor
 from ..pruning import STRATEGIES, NofM
+from ..pruning.density_penalty import OFF
 from .checkpoint import load_checkpoint
 from .experiment import holds_a_run
 from .flag_checks import SYNTHETIC, Refused, check_data_flags, check_images
@@ -381,8 +382,8 @@ def _fitting_gamma(task: Task, prune: str, density: float, given: float | None) 
     """Return the γ that is given, or the paper's for the density."""
     if density == 1:
         raise Refused(f"--density must be below 1 with --prune {prune}")
-    if density == 0.5 and given:
-        raise Refused("--gamma has no effect with EC 0.5, which switches the penalty off: leave it out")
+    if density == OFF and given:
+        raise Refused(f"--gamma has no effect with EC {OFF}, which switches the penalty off: leave it out")
     if given is not None:
         return given
     if density not in task.paper_gamma:

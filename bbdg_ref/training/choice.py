@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..pruning.density_penalty import OFF
 from .report import Results
 from .settings import Experiment
 
@@ -10,9 +11,6 @@ __all__ = ["TOLERANCE", "asked_density", "density_warning", "rank"]
 
 #: A network meets the density that was asked for if its own is at most so much higher.
 TOLERANCE = 1e-3
-
-#: EC at which the penalty is off: the density of bits by sign.
-OFF = 0.5
 
 
 def asked_density(experiment: Experiment) -> float | None:
